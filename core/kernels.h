@@ -1,0 +1,155 @@
+/** @file
+ * The inner loops, once per instruction set.
+ *
+ * Rows of floats are padded to MAUDIO_LANES whatever the instruction set, so
+ * that buffers, packed weights and saved states have one layout. Padding may
+ * hold any finite value; what reads it multiplies it by zero.
+ *
+ * Every output is computed by the same operations in the same order whatever
+ * the number of rows, so that results do not depend on block sizes.
+ */
+#ifndef MAUDIO_KERNELS_H
+#define MAUDIO_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// Rows are padded to a multiple of this many floats
+#define MAUDIO_LANES 16
+
+/// Return `n` rounded up to a multiple of MAUDIO_LANES
+static inline size_t maudio_pad(size_t n)
+{
+  return (n + MAUDIO_LANES - 1) / MAUDIO_LANES * MAUDIO_LANES;
+}
+
+/**
+ * A matrix (n_in, n_out) as panels of MAUDIO_LANES outputs: output o of input
+ * i is at data[o / LANES * panel_step + i * in_step + o % LANES].
+ *
+ * Packed weights have in_step LANES and panel_step n_in * LANES; rows in
+ * memory have in_step of their stride and panel_step LANES.
+ */
+typedef struct {
+  size_t       n_in;
+  size_t       n_out; ///< Multiple of MAUDIO_LANES
+  size_t       in_step;
+  size_t       panel_step;
+  const float* data;
+} maudio_matrix;
+
+/// y (n_rows, n_out) = [y +] bias + x (n_rows, n_in) * w (n_in, n_out)
+typedef struct {
+  maudio_matrix w;
+  const float*  bias;     ///< (n_out), or NULL
+  const float*  row_bias; ///< (n_rows), or NULL
+  const float*  x;
+  size_t        x_stride;
+  size_t        n_rows;
+  float*        y;
+  size_t        y_stride;
+  bool          add; ///< Add to y instead of overwriting it
+} maudio_gemm;
+
+/// Weights of a Mamba-2 scan; channels of a group are padded to LANES
+typedef struct {
+  size_t       n_groups;
+  size_t       n_heads; ///< Heads of one group
+  size_t       headdim;
+  size_t       d_state;
+  size_t       group_pad; ///< maudio_pad(n_heads * headdim)
+  const float* d;         ///< (n_groups * group_pad): D of each channel
+} maudio_ssd;
+
+/// Weights of a Mamba scan
+typedef struct {
+  size_t       n; ///< Channels, padded
+  size_t       d_state;
+  const float* a; ///< (n / LANES, d_state, LANES): -exp(A_log)
+  const float* d; ///< (n)
+} maudio_s6;
+
+/// One step of a scan over n channels; y may be x or z
+typedef struct {
+  const float* x;     ///< (n)
+  const float* z;     ///< (n)
+  const float* b;     ///< (n_groups, d_state)
+  const float* c;     ///< (n_groups, d_state)
+  const float* dt;    ///< Mamba-2: of each head. Mamba: (n)
+  const float* decay; ///< Mamba-2: exp(dt A) of each head
+  float*       h;     ///< (n / LANES, d_state, LANES), updated
+  float*       work;  ///< Mamba-2: 2 * (group_pad + LANES) floats
+  float*       y;     ///< (n), written
+} maudio_scan;
+
+typedef struct {
+  const char* name;
+
+  void (*gemm)(const maudio_gemm* gemm);
+
+  /**
+   * y (n) = x * weight / sqrt(mean(x^2) + eps); y may be x.
+   *
+   * Reads `maudio_pad(n)` floats of `weight` (0 in the padding) and writes as
+   * many of y.
+   */
+  void (*rms_norm)(const float* x,
+                   const float* weight,
+                   size_t       n,
+                   float        eps,
+                   float*       y);
+
+  /**
+   * x (n) = SiLU(bias + causal depthwise convolution of x), n padded.
+   *
+   * weight (d_conv, n), the newest tap last; past (d_conv - 1, n) holds the
+   * rows before x, oldest first, and moves on by one.
+   */
+  void (*conv_silu)(const float* weight,
+                    const float* bias,
+                    size_t       d_conv,
+                    size_t       n,
+                    float*       past,
+                    float*       x);
+
+  // h = exp(dt A) h + dt x B; y = (C h + D x) SiLU(z)
+  void (*ssd_step)(const maudio_ssd* ssd, const maudio_scan* scan);
+  void (*s6_step)(const maudio_s6* s6, const maudio_scan* scan);
+
+  /**
+   * Features of n bins, n padded, in place: re, im *= p^((compress - 1) / 2),
+   * level = 1 + 0.1 ln p, where p = re^2 + im^2 + floor.
+   */
+  void (*features)(float  compress,
+                   float  floor,
+                   size_t n,
+                   float* re,
+                   float* im,
+                   float* level);
+
+  // Elementwise and in place, n padded. Relative errors are below 3e-7, those
+  // of log where it is near 0 are absolute. exp saturates at -86.9 and 88
+  void (*exp)(size_t n, float* x);
+  void (*log)(size_t n, float* x); ///< x normal and positive
+  void (*silu)(size_t n, float* x);
+  void (*softplus)(size_t n, float* x); ///< x itself above 20, as in PyTorch
+} maudio_kernels;
+
+/**
+ * Return the best kernels of this machine.
+ *
+ * The environment variable MAUDIO_KERNELS names others; a name that is unknown
+ * or does not run here is ignored.
+ */
+const maudio_kernels* maudio_kernels_choose(void);
+
+/// Return kernels by name, or NULL if they do not run here
+const maudio_kernels* maudio_kernels_find(const char* name);
+
+extern const maudio_kernels maudio_kernels_scalar;
+extern const maudio_kernels maudio_kernels_avx2;
+extern const maudio_kernels maudio_kernels_avx512;
+extern const maudio_kernels maudio_kernels_neon;
+
+#endif /* MAUDIO_KERNELS_H */

@@ -1,0 +1,322 @@
+/** @file
+ * The kernels, in vectors of VEC_LANES floats; included once per instruction
+ * set by a file that defines
+ *
+ * KERNELS_NAME  as in maudio_kernels.name,
+ * VEC_LANES     floats of a vector,
+ * VEC_MADD      a * b + c on vectors,
+ * GEMM_SUMS     how many vectors of sums a GEMM keeps in registers,
+ * GEMM_TALL     rows from which it does without wider tiles.
+ */
+#include "kernels.h"
+#include "kernels_vector.h"
+
+#include <math.h>
+
+#define VECS (MAUDIO_LANES / VEC_LANES) // Vectors of a panel
+
+// Rows of a GEMM tile that is `panels` wide
+#define GEMM_MAX_ROWS 8
+#define GEMM_ROWS(panels)                        \
+  (GEMM_SUMS / (VECS * (panels)) < GEMM_MAX_ROWS \
+     ? GEMM_SUMS / (VECS * (panels))             \
+     : GEMM_MAX_ROWS)
+
+#define INLINE static inline __attribute__((always_inline))
+
+/**
+ * A tile of outputs: `rows` rows from `r`, `panels` panels from `p`, both
+ * constant. Each output is one chain of multiply-adds over the inputs in
+ * order: the shape of the tile does not show in the result.
+ */
+INLINE void gemm_tile(const maudio_gemm* g,
+                      size_t             r,
+                      size_t             p,
+                      const size_t       rows,
+                      const size_t       panels)
+{
+  const size_t vecs = panels * VECS;
+  const float* w    = g->w.data + p * g->w.panel_step;
+  const float* x    = g->x + r * g->x_stride;
+  float*       y    = g->y + r * g->y_stride + p * MAUDIO_LANES;
+
+  vec sums[GEMM_SUMS]; // (rows, vecs)
+#pragma GCC unroll 32
+  for (size_t i = 0; i < rows; ++i) {
+    const vec start = splat(g->row_bias ? g->row_bias[r + i] : 0.0f);
+#pragma GCC unroll 32
+    for (size_t v = 0; v < vecs; ++v) {
+      sums[i * vecs + v] =
+        g->bias ? load(g->bias + p * MAUDIO_LANES + v * VEC_LANES) : start;
+    }
+  }
+
+  for (size_t k = 0; k < g->w.n_in; ++k) {
+    vec wk[GEMM_SUMS];
+#pragma GCC unroll 32
+    for (size_t v = 0; v < vecs; ++v) {
+      wk[v] = load(w + v / VECS * g->w.panel_step + v % VECS * VEC_LANES);
+    }
+#pragma GCC unroll 32
+    for (size_t i = 0; i < rows; ++i) {
+      const vec xk = splat(x[i * g->x_stride + k]);
+#pragma GCC unroll 32
+      for (size_t v = 0; v < vecs; ++v) {
+        sums[i * vecs + v] = madd(xk, wk[v], sums[i * vecs + v]);
+      }
+    }
+    w += g->w.in_step;
+  }
+
+#pragma GCC unroll 32
+  for (size_t i = 0; i < rows; ++i) {
+#pragma GCC unroll 32
+    for (size_t v = 0; v < vecs; ++v) {
+      float*    to    = y + i * g->y_stride + v * VEC_LANES;
+      const vec total = sums[i * vecs + v];
+      store(to, g->add ? load(to) + total : total);
+    }
+  }
+}
+
+/// All rows of `panels` panels from `p`, in tiles of nearly equal height
+INLINE void gemm_panels(const maudio_gemm* g, size_t p, const size_t panels)
+{
+  const size_t n_tiles =
+    (g->n_rows + GEMM_ROWS(panels) - 1) / GEMM_ROWS(panels);
+  size_t r = 0;
+  for (size_t left = n_tiles; left; --left) {
+    const size_t rows = (g->n_rows - r + left - 1) / left;
+    switch (rows) {
+#define TILE(n)                                                     \
+  case n:                                                           \
+    gemm_tile(g, r, p, (n) <= GEMM_ROWS(panels) ? (n) : 0, panels); \
+    break;
+      TILE(1)
+      TILE(2)
+      TILE(3)
+      TILE(4)
+      TILE(5)
+      TILE(6)
+      TILE(7)
+      TILE(8)
+#undef TILE
+    }
+    r += rows;
+  }
+}
+
+/// As wide as leaves room for the rows: few rows alone cannot hide latency
+static void gemm(const maudio_gemm* g)
+{
+  const size_t n_panels = g->w.n_out / MAUDIO_LANES;
+  const size_t rows     = g->n_rows < GEMM_TALL ? g->n_rows : GEMM_TALL;
+  for (size_t p = 0; p < n_panels;) {
+    const size_t left = n_panels - p;
+    if (left >= 8 && rows <= GEMM_ROWS(8)) {
+      gemm_panels(g, p, 8);
+      p += 8;
+    } else if (left >= 4 && rows <= GEMM_ROWS(4)) {
+      gemm_panels(g, p, 4);
+      p += 4;
+    } else if (left >= 2 && rows <= GEMM_ROWS(2)) {
+      gemm_panels(g, p, 2);
+      p += 2;
+    } else {
+      gemm_panels(g, p, 1);
+      p += 1;
+    }
+  }
+}
+
+/// Sum of squares of n floats; the tail that fills no vector comes last
+static float square_sum(const float* x, size_t n)
+{
+  vec    squares = {0};
+  size_t i       = 0;
+  for (; i + VEC_LANES <= n; i += VEC_LANES) {
+    squares = madd(load(x + i), load(x + i), squares);
+  }
+  float total = sum(squares);
+  for (; i < n; ++i) {
+    total += x[i] * x[i];
+  }
+  return total;
+}
+
+static void
+rms_norm(const float* x, const float* weight, size_t n, float eps, float* y)
+{
+  const vec scale = splat(1.0f / sqrtf(square_sum(x, n) / (float)n + eps));
+  for (size_t i = 0; i < n; i += VEC_LANES) {
+    store(y + i, load(x + i) * scale * load(weight + i));
+  }
+}
+
+static void conv_silu(const float* weight,
+                      const float* bias,
+                      size_t       d_conv,
+                      size_t       n,
+                      float*       past,
+                      float*       x)
+{
+  const size_t n_past = d_conv - 1;
+  for (size_t i = 0; i < n; i += VEC_LANES) {
+    vec y = load(bias + i);
+    for (size_t k = 0; k < n_past; ++k) {
+      const vec tap = load(past + k * n + i);
+      y             = madd(load(weight + k * n + i), tap, y);
+      if (k) {
+        store(past + (k - 1) * n + i, tap);
+      }
+    }
+    const vec newest = load(x + i);
+    y                = madd(load(weight + n_past * n + i), newest, y);
+    if (n_past) {
+      store(past + (n_past - 1) * n + i, newest);
+    }
+    store(x + i, vec_silu(y));
+  }
+}
+
+/// The state update and read-out of one block of LANES channels
+INLINE void ssd_block(size_t       d_state,
+                      const float* decay,
+                      const float* xdt,
+                      const float* b,
+                      const float* c,
+                      float*       h,
+                      vec*         y)
+{
+  vec d[VECS];
+  vec u[VECS];
+#pragma GCC unroll 16
+  for (size_t v = 0; v < VECS; ++v) {
+    d[v] = load(decay + v * VEC_LANES);
+    u[v] = load(xdt + v * VEC_LANES);
+    y[v] = (vec){0};
+  }
+  for (size_t n = 0; n < d_state; ++n) {
+    const vec bn = splat(b[n]);
+    const vec cn = splat(c[n]);
+#pragma GCC unroll 16
+    for (size_t v = 0; v < VECS; ++v) {
+      float*    at = h + n * MAUDIO_LANES + v * VEC_LANES;
+      const vec hn = madd(d[v], load(at), u[v] * bn);
+      store(at, hn);
+      y[v] = madd(cn, hn, y[v]);
+    }
+  }
+}
+
+/// Skip and gate: (y + D x) SiLU(z)
+INLINE void
+gate(const float* d, const float* x, const float* z, vec y, float* to)
+{
+  store(to, madd(load(d), load(x), y) * vec_silu(load(z)));
+}
+
+static void ssd_step(const maudio_ssd* s, const maudio_scan* t)
+{
+  const size_t group_size    = s->n_heads * s->headdim;
+  float* const channel_dt    = t->work; // (group_pad + LANES)
+  float* const channel_decay = t->work + s->group_pad + MAUDIO_LANES;
+  for (size_t g = 0; g < s->n_groups; ++g) {
+    // Each head in ascending order writes past its end, into the next one
+    for (size_t head = 0; head < s->n_heads; ++head) {
+      const vec head_dt    = splat(t->dt[g * s->n_heads + head]);
+      const vec head_decay = splat(t->decay[g * s->n_heads + head]);
+      for (size_t i = 0; i < s->headdim; i += VEC_LANES) {
+        store(channel_dt + head * s->headdim + i, head_dt);
+        store(channel_decay + head * s->headdim + i, head_decay);
+      }
+    }
+    for (size_t i = group_size; i < s->group_pad; ++i) {
+      channel_dt[i]    = 0.0f;
+      channel_decay[i] = 0.0f;
+    }
+    for (size_t i = 0; i < s->group_pad; i += MAUDIO_LANES) {
+      const size_t at = g * s->group_pad + i;
+      vec          sums[VECS];
+      for (size_t v = 0; v < MAUDIO_LANES; v += VEC_LANES) {
+        const vec x = load(t->x + at + v);
+        store(channel_dt + i + v, load(channel_dt + i + v) * x);
+      }
+      ssd_block(s->d_state, channel_decay + i, channel_dt + i,
+                t->b + g * s->d_state, t->c + g * s->d_state,
+                t->h + at * s->d_state, sums);
+      for (size_t v = 0; v < VECS; ++v) {
+        const size_t j = at + v * VEC_LANES;
+        gate(s->d + j, t->x + j, t->z + j, sums[v], t->y + j);
+      }
+    }
+  }
+}
+
+static void s6_step(const maudio_s6* s, const maudio_scan* t)
+{
+  for (size_t i = 0; i < s->n; i += VEC_LANES) {
+    const size_t block =
+      i / MAUDIO_LANES * MAUDIO_LANES * s->d_state + i % MAUDIO_LANES;
+    const vec dt    = load(t->dt + i);
+    const vec u     = dt * load(t->x + i);
+    vec       total = {0};
+    for (size_t k = 0; k < s->d_state; ++k) {
+      const size_t at    = block + k * MAUDIO_LANES;
+      const vec    decay = vec_exp(dt * load(s->a + at));
+      const vec    h     = madd(decay, load(t->h + at), u * splat(t->b[k]));
+      store(t->h + at, h);
+      total = madd(splat(t->c[k]), h, total);
+    }
+    gate(s->d + i, t->x + i, t->z + i, total, t->y + i);
+  }
+}
+
+static void features(float  compress,
+                     float  floor,
+                     size_t n,
+                     float* re,
+                     float* im,
+                     float* level)
+{
+  const vec exponent = splat(0.5f * (compress - 1.0f));
+  for (size_t i = 0; i < n; i += VEC_LANES) {
+    const vec r         = load(re + i);
+    const vec j         = load(im + i);
+    const vec log_power = vec_log(madd(r, r, j * j) + floor);
+    const vec gain      = vec_exp(exponent * log_power);
+    store(re + i, r * gain);
+    store(im + i, j * gain);
+    store(level + i, horner(log_power, splat(0.1f), 1.0f));
+  }
+}
+
+#define ELEMENTWISE(name)                       \
+  static void name##_array(size_t n, float* x)  \
+  {                                             \
+    for (size_t i = 0; i < n; i += VEC_LANES) { \
+      store(x + i, vec_##name(load(x + i)));    \
+    }                                           \
+  }
+ELEMENTWISE(exp)
+ELEMENTWISE(log)
+ELEMENTWISE(silu)
+ELEMENTWISE(softplus)
+#undef ELEMENTWISE
+
+#define TABLE_OF(name) maudio_kernels_##name
+#define TABLE(name) TABLE_OF(name)
+#define TEXT_OF(name) #name
+#define TEXT(name) TEXT_OF(name)
+
+const maudio_kernels TABLE(KERNELS_NAME) = {.name      = TEXT(KERNELS_NAME),
+                                            .gemm      = gemm,
+                                            .rms_norm  = rms_norm,
+                                            .conv_silu = conv_silu,
+                                            .ssd_step  = ssd_step,
+                                            .s6_step   = s6_step,
+                                            .features  = features,
+                                            .exp       = exp_array,
+                                            .log       = log_array,
+                                            .silu      = silu_array,
+                                            .softplus  = softplus_array};

@@ -1,0 +1,215 @@
+/* Mamba (S6), step by step: Gu and Dao 2023, arXiv:2312.00752.
+ *
+ * Inside, channels are padded to MAUDIO_LANES: I' = pad(d_inner).
+ */
+#include "mixer.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct {
+  maudio_mixer  head;
+  size_t        n_bands;
+  size_t        d_model;
+  size_t        d_inner;
+  size_t        d_conv;
+  size_t        dt_rank;
+  size_t        n_inner;     ///< I'
+  size_t        n_x_proj;    ///< pad(R + 2N)
+  maudio_matrix in_proj;     ///< (D, 2I')
+  maudio_matrix x_proj;      ///< (I', n_x_proj)
+  maudio_matrix dt_proj;     ///< (R, I')
+  maudio_matrix out_proj;    ///< (I', D)
+  const float*  conv_weight; ///< (d_conv, I')
+  const float*  conv_bias;   ///< (I')
+  const float*  dt_bias;     ///< (I')
+  maudio_s6     s6;
+} mamba;
+
+static maudio_status bind_in_proj(mamba* m, maudio_binding* b)
+{
+  const size_t  shape[] = {2 * m->d_inner, m->d_model};
+  float*        rows    = NULL;
+  float*        data    = NULL;
+  maudio_status status =
+    maudio_tensor_read(b, "in_proj.weight", 2, shape, &rows);
+  if (!status) {
+    status = maudio_matrix_new(b, "in_proj.weight", m->d_model, 2 * m->n_inner,
+                               &m->in_proj, &data);
+  }
+  for (size_t part = 0; !status && part < 2; ++part) { // x, z
+    maudio_matrix_pack(data, m->d_model, part * m->n_inner, 0,
+                       rows + part * m->d_inner * m->d_model, m->d_model,
+                       m->d_inner, m->d_model);
+  }
+  free(rows);
+  return status;
+}
+
+static maudio_status bind_conv(mamba* m, maudio_binding* b)
+{
+  const size_t  shape[] = {m->d_inner, 1, m->d_conv};
+  float*        rows    = NULL;
+  float*        taps    = NULL;
+  maudio_status status =
+    maudio_tensor_read(b, "conv1d.weight", 3, shape, &rows);
+  if (!status) {
+    status =
+      maudio_floats_new(b, "conv1d.weight", m->d_conv * m->n_inner, &taps);
+  }
+  for (size_t c = 0; !status && c < m->d_inner; ++c) {
+    for (size_t k = 0; k < m->d_conv; ++k) {
+      taps[k * m->n_inner + c] = rows[c * m->d_conv + k];
+    }
+  }
+  m->conv_weight = taps;
+  free(rows);
+  return status ? status
+                : maudio_tensor_read_array(b, "conv1d.bias", 1, &m->d_inner,
+                                           &m->conv_bias);
+}
+
+static maudio_status bind_a(mamba* m, maudio_binding* b)
+{
+  const size_t  shape[] = {m->d_inner, m->s6.d_state};
+  float*        a_log   = NULL;
+  float*        a       = NULL;
+  maudio_status status  = maudio_tensor_read(b, "A_log", 2, shape, &a_log);
+  if (!status) {
+    status = maudio_floats_new(b, "A_log", m->n_inner * m->s6.d_state, &a);
+  }
+  for (size_t c = 0; !status && c < m->d_inner; ++c) {
+    float* const block = a + c / MAUDIO_LANES * m->s6.d_state * MAUDIO_LANES;
+    for (size_t n = 0; n < m->s6.d_state; ++n) {
+      block[n * MAUDIO_LANES + c % MAUDIO_LANES] =
+        -expf(a_log[c * m->s6.d_state + n]);
+    }
+  }
+  m->s6.a = a;
+  free(a_log);
+  return status;
+}
+
+static maudio_status bind_tensors(mamba* m, maudio_binding* b)
+{
+  const size_t  n_x_proj = m->dt_rank + 2 * m->s6.d_state;
+  maudio_status status   = bind_in_proj(m, b);
+  if (!status) {
+    status = bind_conv(m, b);
+  }
+  if (!status) {
+    status =
+      maudio_matrix_read(b, "x_proj.weight", n_x_proj, m->d_inner, &m->x_proj);
+  }
+  if (!status) {
+    status = maudio_matrix_read(b, "dt_proj.weight", m->d_inner, m->dt_rank,
+                                &m->dt_proj);
+  }
+  if (!status) {
+    status =
+      maudio_tensor_read_array(b, "dt_proj.bias", 1, &m->d_inner, &m->dt_bias);
+  }
+  if (!status) {
+    status = bind_a(m, b);
+  }
+  if (!status) {
+    status = maudio_tensor_read_array(b, "D", 1, &m->d_inner, &m->s6.d);
+  }
+  return status ? status
+                : maudio_matrix_read(b, "out_proj.weight", m->d_model,
+                                     m->d_inner, &m->out_proj);
+}
+
+static maudio_status bind(const maudio_block_config* config,
+                          maudio_binding*            binding,
+                          const maudio_mixer**       mixer)
+{
+  mamba* m = maudio_arena_new(binding->arena, sizeof *m);
+  if (!m) {
+    return maudio_binding_no_memory(binding, "mamba");
+  }
+  *mixer        = &m->head;
+  m->n_bands    = binding->n_bands;
+  m->d_model    = binding->d_model;
+  m->d_inner    = config->d_inner;
+  m->s6.d_state = config->d_state;
+  m->d_conv     = config->d_conv;
+  m->dt_rank    = config->dt_rank;
+  m->n_inner    = maudio_pad(m->d_inner);
+  m->s6.n       = m->n_inner;
+  m->n_x_proj   = maudio_pad(m->dt_rank + 2 * m->s6.d_state);
+
+  const double d_inner        = (double)m->d_inner;
+  const double n_macs_channel = 3 * (double)m->d_model + (double)m->d_conv +
+                                2 * (double)m->dt_rank +
+                                4 * (double)m->s6.d_state;
+  m->head.type    = &maudio_mamba;
+  m->head.n_state = m->n_bands * m->n_inner * (m->s6.d_state + m->d_conv - 1);
+  m->head.n_frame_scratch = m->n_bands * (3 * m->n_inner + m->n_x_proj);
+  m->head.macs            = (double)m->n_bands * d_inner * n_macs_channel;
+  return bind_tensors(m, binding);
+}
+
+static void step(const maudio_mixer*   mixer,
+                 const maudio_kernels* kernels,
+                 size_t                n_frames,
+                 const float*          x,
+                 float*                y,
+                 float*                state,
+                 float*                scratch)
+{
+  const mamba* m      = (const mamba*)mixer;
+  const size_t n_rows = n_frames * m->n_bands;
+  const size_t d_pad  = maudio_pad(m->d_model);
+  const size_t n_past = m->n_inner * (m->d_conv - 1);
+  const size_t n_own  = m->head.n_state / m->n_bands;
+  float* const xz     = scratch;                      // (rows, 2I'): x, z
+  float* const dtbc   = xz + n_rows * 2 * m->n_inner; // (rows, n_x_proj)
+  float* const dt     = dtbc + n_rows * m->n_x_proj;  // (rows, I')
+
+  kernels->gemm(&(maudio_gemm){.w        = m->in_proj,
+                               .x        = x,
+                               .x_stride = d_pad,
+                               .n_rows   = n_rows,
+                               .y        = xz,
+                               .y_stride = 2 * m->n_inner});
+  for (size_t r = 0; r < n_rows; ++r) {
+    kernels->conv_silu(m->conv_weight, m->conv_bias, m->d_conv, m->n_inner,
+                       state + r % m->n_bands * n_own, xz + r * 2 * m->n_inner);
+  }
+  kernels->gemm(&(maudio_gemm){.w        = m->x_proj,
+                               .x        = xz,
+                               .x_stride = 2 * m->n_inner,
+                               .n_rows   = n_rows,
+                               .y        = dtbc,
+                               .y_stride = m->n_x_proj});
+  kernels->gemm(&(maudio_gemm){.w        = m->dt_proj,
+                               .bias     = m->dt_bias,
+                               .x        = dtbc,
+                               .x_stride = m->n_x_proj,
+                               .n_rows   = n_rows,
+                               .y        = dt,
+                               .y_stride = m->n_inner});
+  kernels->softplus(n_rows * m->n_inner, dt);
+  for (size_t r = 0; r < n_rows; ++r) {
+    float* const row = xz + r * 2 * m->n_inner;
+    float* const b   = dtbc + r * m->n_x_proj + m->dt_rank;
+    kernels->s6_step(
+      &m->s6, &(maudio_scan){.x  = row,
+                             .z  = row + m->n_inner,
+                             .b  = b,
+                             .c  = b + m->s6.d_state,
+                             .dt = dt + r * m->n_inner,
+                             .h  = state + r % m->n_bands * n_own + n_past,
+                             .y  = row});
+  }
+  kernels->gemm(&(maudio_gemm){.w        = m->out_proj,
+                               .x        = xz,
+                               .x_stride = 2 * m->n_inner,
+                               .n_rows   = n_rows,
+                               .y        = y,
+                               .y_stride = d_pad,
+                               .add      = true});
+}
+
+const maudio_mixer_class maudio_mamba = {bind, step};

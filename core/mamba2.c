@@ -1,0 +1,310 @@
+/* Mamba-2 (SSD), step by step: Dao and Gu 2024, arXiv:2405.21060.
+ *
+ * Inside, the channels of each group are padded to MAUDIO_LANES, so that no
+ * vector holds two groups: I' = n_groups * group_pad channels of x and z, and
+ * C' = pad(I' + 2 * n_groups * d_state) channels of x, B, C.
+ */
+#include "mixer.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct {
+  maudio_mixer  head;
+  size_t        n_bands;
+  size_t        d_model;
+  size_t        d_inner;
+  size_t        d_conv;
+  size_t        n_heads; ///< Of all groups
+  size_t        n_inner; ///< I'
+  size_t        n_conv;  ///< C'
+  size_t        n_proj;  ///< Width of a row of in_proj: z, x B C, dt
+  float         eps;
+  float         dt_min;
+  float         dt_max;
+  maudio_ssd    ssd;
+  maudio_matrix in_proj;     ///< (D, n_proj)
+  maudio_matrix out_proj;    ///< (I', D)
+  const float*  conv_weight; ///< (d_conv, C')
+  const float*  conv_bias;   ///< (C')
+  const float*  dt_bias;     ///< (H)
+  const float*  a;           ///< (H): -exp(A_log)
+  const float*  norm;        ///< (I')
+} mamba2;
+
+static size_t group_size(const mamba2* m)
+{
+  return m->ssd.n_heads * m->ssd.headdim;
+}
+
+/// Where channel `c` of x, B, C of a tensor is inside
+static size_t channel_at(const mamba2* m, size_t c)
+{
+  return c < m->d_inner
+           ? c / group_size(m) * m->ssd.group_pad + c % group_size(m)
+           : m->n_inner + c - m->d_inner;
+}
+
+/// Where row `r` of in_proj is inside
+static size_t proj_at(const mamba2* m, size_t r)
+{
+  const size_t n_dt = 2 * (m->d_inner + m->ssd.n_groups * m->ssd.d_state);
+  return r < m->d_inner ? channel_at(m, r)
+         : r < n_dt     ? m->n_inner + channel_at(m, r - m->d_inner)
+                        : m->n_inner + m->n_conv + r - n_dt;
+}
+
+static maudio_status bind_in_proj(mamba2* m, maudio_binding* b)
+{
+  const size_t n_rows =
+    2 * (m->d_inner + m->ssd.n_groups * m->ssd.d_state) + m->n_heads;
+  const size_t  shape[] = {n_rows, m->d_model};
+  float*        rows    = NULL;
+  float*        data    = NULL;
+  maudio_status status =
+    maudio_tensor_read(b, "in_proj.weight", 2, shape, &rows);
+  if (!status) {
+    status = maudio_matrix_new(b, "in_proj.weight", m->d_model, m->n_proj,
+                               &m->in_proj, &data);
+  }
+  for (size_t r = 0; !status && r < n_rows; ++r) {
+    const float* row = rows + r * m->d_model;
+    maudio_matrix_pack(data, m->d_model, proj_at(m, r), 0, row, m->d_model, 1,
+                       m->d_model);
+  }
+  free(rows);
+  return status;
+}
+
+static maudio_status bind_out_proj(mamba2* m, maudio_binding* b)
+{
+  const size_t  shape[] = {m->d_model, m->d_inner};
+  float*        rows    = NULL;
+  float*        data    = NULL;
+  maudio_status status =
+    maudio_tensor_read(b, "out_proj.weight", 2, shape, &rows);
+  if (!status) {
+    status = maudio_matrix_new(b, "out_proj.weight", m->n_inner, m->d_model,
+                               &m->out_proj, &data);
+  }
+  for (size_t c = 0; !status && c < m->d_inner; ++c) {
+    maudio_matrix_pack(data, m->n_inner, 0, channel_at(m, c), rows + c,
+                       m->d_inner, m->d_model, 1);
+  }
+  free(rows);
+  return status;
+}
+
+/// Read a tensor (n_channels, [1,] n) to an array (n, n_to) of inside channels
+static maudio_status bind_channels(const mamba2*   m,
+                                   maudio_binding* b,
+                                   const char*     name,
+                                   unsigned        n_dims,
+                                   const size_t*   shape,
+                                   size_t          n_to,
+                                   const float**   to)
+{
+  const size_t  n      = n_dims == 3 ? shape[2] : 1;
+  float*        data   = NULL;
+  float*        placed = NULL;
+  maudio_status status = maudio_tensor_read(b, name, n_dims, shape, &data);
+  if (!status) {
+    status = maudio_floats_new(b, name, n * n_to, &placed);
+  }
+  for (size_t c = 0; !status && c < shape[0]; ++c) {
+    for (size_t k = 0; k < n; ++k) {
+      placed[k * n_to + channel_at(m, c)] = data[c * n + k];
+    }
+  }
+  *to = placed;
+  free(data);
+  return status;
+}
+
+static maudio_status bind_heads(mamba2* m, maudio_binding* b)
+{
+  float*        a_log = NULL;
+  float*        d     = NULL;
+  float*        a     = NULL;
+  float*        skip  = NULL;
+  maudio_status status =
+    maudio_tensor_read_array(b, "dt_bias", 1, &m->n_heads, &m->dt_bias);
+  if (!status) {
+    status = maudio_tensor_read(b, "A_log", 1, &m->n_heads, &a_log);
+  }
+  if (!status) {
+    status = maudio_tensor_read(b, "D", 1, &m->n_heads, &d);
+  }
+  if (!status) {
+    status = maudio_floats_new(b, "A_log", maudio_pad(m->n_heads), &a);
+  }
+  if (!status) {
+    status = maudio_floats_new(b, "D", m->n_inner, &skip);
+  }
+  for (size_t i = 0; !status && i < m->n_heads; ++i) {
+    a[i] = -expf(a_log[i]);
+  }
+  for (size_t c = 0; !status && c < m->d_inner; ++c) {
+    skip[channel_at(m, c)] = d[c / m->ssd.headdim];
+  }
+  m->a     = a;
+  m->ssd.d = skip;
+  free(a_log);
+  free(d);
+  return status;
+}
+
+static maudio_status bind_tensors(mamba2* m, maudio_binding* b)
+{
+  const size_t  n_channels = m->d_inner + 2 * m->ssd.n_groups * m->ssd.d_state;
+  const size_t  shape[]    = {n_channels, 1, m->d_conv};
+  maudio_status status     = bind_in_proj(m, b);
+  if (!status) {
+    status = bind_channels(m, b, "conv1d.weight", 3, shape, m->n_conv,
+                           &m->conv_weight);
+  }
+  if (!status) {
+    status =
+      bind_channels(m, b, "conv1d.bias", 1, shape, m->n_conv, &m->conv_bias);
+  }
+  if (!status) {
+    status = bind_heads(m, b);
+  }
+  if (!status) {
+    status =
+      bind_channels(m, b, "norm.weight", 1, &m->d_inner, m->n_inner, &m->norm);
+  }
+  return status ? status : bind_out_proj(m, b);
+}
+
+static maudio_status bind(const maudio_block_config* config,
+                          maudio_binding*            binding,
+                          const maudio_mixer**       mixer)
+{
+  mamba2* m = maudio_arena_new(binding->arena, sizeof *m);
+  if (!m) {
+    return maudio_binding_no_memory(binding, "mamba2");
+  }
+  *mixer           = &m->head;
+  m->n_bands       = binding->n_bands;
+  m->d_model       = binding->d_model;
+  m->d_inner       = config->d_inner;
+  m->d_conv        = config->d_conv;
+  m->n_heads       = config->d_inner / config->headdim;
+  m->eps           = binding->norm_eps;
+  m->dt_min        = config->dt_min;
+  m->dt_max        = config->dt_max;
+  m->ssd           = (maudio_ssd){.n_groups = config->n_groups,
+                                  .n_heads  = m->n_heads / config->n_groups,
+                                  .headdim  = config->headdim,
+                                  .d_state  = config->d_state};
+  m->ssd.group_pad = maudio_pad(group_size(m));
+  m->n_inner       = m->ssd.n_groups * m->ssd.group_pad;
+
+  const size_t n_bc = 2 * m->ssd.n_groups * m->ssd.d_state;
+  m->n_conv         = maudio_pad(m->n_inner + n_bc);
+  m->n_proj         = m->n_inner + m->n_conv + maudio_pad(m->n_heads);
+
+  const double d_inner = (double)m->d_inner;
+  const double width   = 3 * d_inner + (double)n_bc + (double)m->n_heads;
+  m->head.type         = &maudio_mamba2;
+  m->head.n_state =
+    m->n_bands * (m->n_inner * m->ssd.d_state + (m->d_conv - 1) * m->n_conv);
+  m->head.n_frame_scratch = m->n_bands * m->n_proj;
+  m->head.n_fixed_scratch =
+    2 * (m->ssd.group_pad + MAUDIO_LANES) + maudio_pad(m->n_heads);
+  m->head.macs =
+    (double)m->n_bands *
+    (width * (double)m->d_model + (double)m->d_conv * (d_inner + (double)n_bc) +
+     2 * d_inner * (double)m->ssd.d_state);
+  return bind_tensors(m, binding);
+}
+
+/// One frame of one band, from the projections `row` (n_proj) to the input of
+/// out_proj at its start
+static void step_row(const mamba2*         m,
+                     const maudio_kernels* kernels,
+                     float*                row,
+                     float*                state,
+                     float*                scratch)
+{
+  const size_t n_dt  = maudio_pad(m->n_heads);
+  float* const z     = row;
+  float* const x     = z + m->n_inner;
+  float* const b     = x + m->n_inner;
+  float* const c     = b + m->ssd.n_groups * m->ssd.d_state;
+  float* const dt    = x + m->n_conv;
+  float* const past  = state;
+  float* const h     = past + (m->d_conv - 1) * m->n_conv;
+  float* const decay = scratch;
+  float* const work  = decay + n_dt;
+
+  kernels->conv_silu(m->conv_weight, m->conv_bias, m->d_conv, m->n_conv, past,
+                     x);
+
+  for (size_t i = 0; i < n_dt; ++i) {
+    dt[i] += m->dt_bias[i];
+  }
+  kernels->softplus(n_dt, dt);
+  for (size_t i = 0; i < n_dt; ++i) {
+    dt[i]    = dt[i] > m->dt_min ? dt[i] : m->dt_min;
+    dt[i]    = dt[i] < m->dt_max ? dt[i] : m->dt_max;
+    decay[i] = dt[i] * m->a[i];
+  }
+  kernels->exp(n_dt, decay);
+
+  kernels->ssd_step(&m->ssd, &(maudio_scan){.x     = x,
+                                            .z     = z,
+                                            .b     = b,
+                                            .c     = c,
+                                            .dt    = dt,
+                                            .decay = decay,
+                                            .h     = h,
+                                            .work  = work,
+                                            .y     = z});
+  for (size_t g = 0; g < m->ssd.n_groups; ++g) {
+    float* const group = z + g * m->ssd.group_pad;
+    kernels->rms_norm(group, m->norm + g * m->ssd.group_pad, group_size(m),
+                      m->eps, group);
+  }
+}
+
+static void step(const maudio_mixer*   mixer,
+                 const maudio_kernels* kernels,
+                 size_t                n_frames,
+                 const float*          x,
+                 float*                y,
+                 float*                state,
+                 float*                scratch)
+{
+  const mamba2* m      = (const mamba2*)mixer;
+  const size_t  n_rows = n_frames * m->n_bands;
+  const size_t  d_pad  = maudio_pad(m->d_model);
+  float* const  proj   = scratch; // (n_frames, n_bands, n_proj)
+  float* const  fixed  = proj + n_rows * m->n_proj;
+
+  kernels->gemm(&(maudio_gemm){.w        = m->in_proj,
+                               .x        = x,
+                               .x_stride = d_pad,
+                               .n_rows   = n_rows,
+                               .y        = proj,
+                               .y_stride = m->n_proj});
+
+  for (size_t band = 0; band < m->n_bands; ++band) {
+    float* const own = state + band * (m->head.n_state / m->n_bands);
+    for (size_t frame = 0; frame < n_frames; ++frame) {
+      float* const row = proj + (frame * m->n_bands + band) * m->n_proj;
+      step_row(m, kernels, row, own, fixed);
+    }
+  }
+
+  kernels->gemm(&(maudio_gemm){.w        = m->out_proj,
+                               .x        = proj,
+                               .x_stride = m->n_proj,
+                               .n_rows   = n_rows,
+                               .y        = y,
+                               .y_stride = d_pad,
+                               .add      = true});
+}
+
+const maudio_mixer_class maudio_mamba2 = {bind, step};

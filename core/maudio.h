@@ -1,0 +1,216 @@
+/** @file
+ * maudio: Mamba networks for audio, in realtime.
+ *
+ * A model is a file of weights: read once, immutable, shared by any number of
+ * streams and threads. A stream is the state of one signal running through a
+ * model. Functions marked MAUDIO_RT never allocate, lock, do I/O or call the
+ * system, and their work is bounded by their arguments: an audio thread may
+ * call them. One stream is used by one thread at a time.
+ */
+#ifndef MAUDIO_H
+#define MAUDIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(MAUDIO_STATIC)
+#  define MAUDIO_API
+#else
+#  define MAUDIO_API __attribute__((visibility("default")))
+#endif
+
+/// Safe to call from an audio thread
+#define MAUDIO_RT
+
+#define MAUDIO_VERSION "0.1.0"
+
+/// Greatest number of channels of one stream
+#define MAUDIO_MAX_CHANNELS 2
+
+/// Sample rates that a spectral model runs at, in Hz
+#define MAUDIO_MIN_RATE_HZ 8000
+#define MAUDIO_MAX_RATE_HZ 192000
+
+typedef enum {
+  MAUDIO_SUCCESS,         ///< No error
+  MAUDIO_ERR_NO_MEMORY,   ///< Memory could not be allocated
+  MAUDIO_ERR_NOT_FOUND,   ///< File or preset does not exist
+  MAUDIO_ERR_IO,          ///< File could not be read or written
+  MAUDIO_ERR_BAD_MODEL,   ///< Model file is damaged or inconsistent
+  MAUDIO_ERR_VERSION,     ///< Model file is of a format version we do not know
+  MAUDIO_ERR_UNSUPPORTED, ///< Model asks for something this build does not do
+  MAUDIO_ERR_BAD_ARG,     ///< Argument out of range
+  MAUDIO_ERR_BAD_STATE    ///< Saved state does not belong to this stream
+} maudio_status;
+
+/// What went wrong, and where: filled by functions that take one, may be NULL
+typedef struct {
+  maudio_status status;
+  char          message[256]; ///< One sentence, names the file and the tensor
+} maudio_error;
+
+/// Immutable weights of a network
+typedef struct maudio_model maudio_model;
+
+/// State of one signal running through a model
+typedef struct maudio_stream maudio_stream;
+
+typedef enum {
+  MAUDIO_TASK_DENOISE, ///< Audio in, audio out
+  MAUDIO_TASK_GENERATE ///< Audio out
+} maudio_task;
+
+typedef struct {
+  const char* name;            ///< Short name from the file, such as "voice"
+  maudio_task task;            ///< What the model does
+  const char* licence;         ///< SPDX expression of the weights, or ""
+  uint32_t    rate_hz;         ///< Sample rate of the training data
+  double      latency_ms;      ///< Algorithmic latency at rate_hz
+  uint64_t    n_parameters;    ///< Number of weights
+  double      macs_per_second; ///< Multiply-accumulates per second of audio
+  uint32_t    n_layers;        ///< Number of blocks
+  uint32_t    d_model;         ///< Width of the residual stream
+  uint32_t    n_bands;         ///< Bands that share the weights, at least 1
+} maudio_model_info;
+
+/// Parameters of a stream; a change takes effect smoothly over 20 ms
+typedef enum {
+  MAUDIO_PARAM_STRENGTH,           ///< 0 (input, bit for bit) to 1 (default)
+  MAUDIO_PARAM_MAX_ATTENUATION_DB, ///< 0 to 100; at 100 (default) no limit
+  MAUDIO_PARAM_ENABLED ///< 0 bypasses, keeping the latency; default 1
+} maudio_param;
+
+/// Return the version of the library that is running, such as "0.1.0"
+MAUDIO_API const char* maudio_version(void);
+
+/// Return one sentence for `status`: uppercase first, no trailing period
+MAUDIO_API const char* maudio_strerror(maudio_status status);
+
+/// Return the name of the kernels in use: "scalar", "avx2", "avx512" or "neon"
+MAUDIO_API const char* maudio_kernels_name(void);
+
+/**
+ * Open a model file.
+ *
+ * @param path A .safetensors file (docs/model-format.md).
+ * @param[out] model Set on success; free with maudio_model_free().
+ * @param[out] error Details of a failure; may be NULL.
+ */
+MAUDIO_API maudio_status maudio_model_open(const char*    path,
+                                           maudio_model** model,
+                                           maudio_error*  error);
+
+/**
+ * Open a model from `size` bytes in memory, which may be freed afterwards.
+ *
+ * `label` stands for the path in error messages.
+ */
+MAUDIO_API maudio_status maudio_model_open_memory(const void*    data,
+                                                  size_t         size,
+                                                  const char*    label,
+                                                  maudio_model** model,
+                                                  maudio_error*  error);
+
+/// Free a model; every stream made from it must have been freed. NULL is fine
+MAUDIO_API void maudio_model_free(maudio_model* model);
+
+/// Describe a model; strings live as long as the model
+MAUDIO_API void maudio_model_get_info(const maudio_model* model,
+                                      maudio_model_info*  info);
+
+/**
+ * Create a stream: the only allocation in a stream's life.
+ *
+ * @param rate_hz Sample rate of the signal, 8000 to 192000.
+ * @param n_channels 1 or 2; two channels share one mask, so that the stereo
+ * image stays where it is.
+ */
+MAUDIO_API maudio_status maudio_stream_new(const maudio_model* model,
+                                           double              rate_hz,
+                                           unsigned            n_channels,
+                                           maudio_stream**     stream,
+                                           maudio_error*       error);
+
+/// Free a stream. NULL is fine
+MAUDIO_API void maudio_stream_free(maudio_stream* stream);
+
+/// Forget the past: the stream is as after maudio_stream_new(), parameters kept
+MAUDIO_API MAUDIO_RT void maudio_stream_reset(maudio_stream* stream);
+
+/// Set a parameter, clamped to its range; before any audio it acts at once
+MAUDIO_API MAUDIO_RT maudio_status maudio_stream_set(maudio_stream* stream,
+                                                     maudio_param   param,
+                                                     float          value);
+
+/**
+ * Process `n_frames` frames: any number, the result does not depend on how a
+ * signal is cut into calls, to the last bit.
+ *
+ * @param in One pointer per channel to `n_frames` samples. NaN and infinite
+ * samples are replaced by 0 and counted.
+ * @param out One pointer per channel to `n_frames` samples; may be `in`.
+ */
+MAUDIO_API MAUDIO_RT void maudio_stream_process(maudio_stream*      stream,
+                                                const float* const* in,
+                                                float* const*       out,
+                                                size_t              n_frames);
+
+/// Return the latency of a stream in frames: constant, also when bypassed
+MAUDIO_API MAUDIO_RT size_t maudio_stream_latency(const maudio_stream* stream);
+
+/// Return how many NaN or infinite samples have been replaced since creation
+MAUDIO_API MAUDIO_RT uint64_t
+maudio_stream_bad_samples(const maudio_stream* stream);
+
+/// Return the mean attenuation of the last analysis frame in dB, at least 0
+MAUDIO_API MAUDIO_RT float
+maudio_stream_reduction_db(const maudio_stream* stream);
+
+/// Return the bytes of memory a stream holds, all allocated at creation
+MAUDIO_API size_t maudio_stream_memory(const maudio_stream* stream);
+
+/// Return the number of bytes that maudio_stream_save_state() writes
+MAUDIO_API size_t maudio_stream_state_size(const maudio_stream* stream);
+
+/// Write the state to `data` of maudio_stream_state_size() bytes
+MAUDIO_API MAUDIO_RT void maudio_stream_save_state(const maudio_stream* stream,
+                                                   void*                data);
+
+/**
+ * Continue from a state saved by a stream of the same model, rate and
+ * channels. On error the stream is unchanged.
+ */
+MAUDIO_API MAUDIO_RT maudio_status
+maudio_stream_load_state(maudio_stream* stream, const void* data, size_t size);
+
+/**
+ * Find a preset by name: in the folders of MAUDIO_PRESETS (separated by ':'),
+ * in the installed folder, in the source tree, in this order.
+ *
+ * @param[out] path Filled with the path of its model file, `size` bytes.
+ */
+MAUDIO_API maudio_status maudio_preset_find(const char*   name,
+                                            char*         path,
+                                            size_t        size,
+                                            maudio_error* error);
+
+/// Called with the name and path of a preset; return false to stop
+typedef bool (*maudio_preset_visit)(const char* name,
+                                    const char* path,
+                                    void*       user);
+
+/// Visit every preset in order of name; of two with one name, the first found
+MAUDIO_API maudio_status maudio_preset_each(maudio_preset_visit visit,
+                                            void*               user,
+                                            maudio_error*       error);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* MAUDIO_H */

@@ -1,0 +1,316 @@
+#include "spectral.h"
+
+#include <math.h>
+#include <string.h>
+
+#define PI 3.14159265358979323846
+
+/// Samples beyond +180 dBFS would overflow the squares of features
+#define MAX_SAMPLE 1e9f
+
+/// Mid power below this part of the total: the channels cancel
+#define CANCELLED 1e-3f
+
+void* maudio_carve(maudio_carver* carver, size_t size)
+{
+  void* const piece = carver->base ? carver->base + carver->size : NULL;
+  carver->size += (size + 63) / 64 * 64;
+  return piece;
+}
+
+/// Frames of a duration, never longer than it
+static size_t whole_frames(double ms, double rate_hz)
+{
+  return (size_t)(ms * rate_hz / 1000.0 + 1e-6);
+}
+
+void maudio_spectral_plan(maudio_spectral*              s,
+                          const maudio_spectral_config* config,
+                          double                        rate_hz,
+                          unsigned                      n_channels)
+{
+  s->window = whole_frames(config->window_ms, rate_hz);
+  s->hop    = whole_frames(config->hop_ms, rate_hz);
+  // KissFFT allocates in the transform where a factor is greater than 5
+  s->n_fft        = (size_t)kiss_fftr_next_fast_size_real((int)s->window);
+  s->n_bins       = s->n_fft / 2 + 1;
+  s->n_model_bins = config->n_bins;
+  s->n_channels   = n_channels;
+  s->bin_ratio    = rate_hz * config->window_ms / 1000.0 / (double)s->n_fft;
+  s->compress     = config->compress;
+  s->power_floor  = config->power_floor;
+}
+
+static kiss_fftr_cfg
+carve_fft(size_t n_fft, int is_inverse, maudio_carver* carver)
+{
+  size_t size = 0;
+  kiss_fftr_alloc((int)n_fft, is_inverse, NULL, &size);
+  void* const memory = maudio_carve(carver, size);
+  return memory ? kiss_fftr_alloc((int)n_fft, is_inverse, memory, &size) : NULL;
+}
+
+void maudio_spectral_carve(maudio_spectral* s, maudio_carver* carver)
+{
+  const size_t k = s->n_model_bins;
+  const size_t j = s->n_bins;
+  s->analysis    = maudio_carve(carver, s->window * sizeof *s->analysis);
+  s->synthesis   = maudio_carve(carver, 2 * s->hop * sizeof *s->synthesis);
+  s->sources     = maudio_carve(carver, k * sizeof *s->sources);
+  s->masks       = maudio_carve(carver, j * sizeof *s->masks);
+  s->forward     = carve_fft(s->n_fft, 0, carver);
+  s->inverse     = carve_fft(s->n_fft, 1, carver);
+  s->time        = maudio_carve(carver, s->n_fft * sizeof *s->time);
+  s->merged      = maudio_carve(carver, j * sizeof *s->merged);
+  s->gains       = maudio_carve(carver, j * sizeof *s->gains);
+  s->planes      = maudio_carve(carver, 3 * maudio_pad(k) * sizeof *s->planes);
+}
+
+/// The asymmetric analysis window at `i`, before it is scaled
+static double window_at(const maudio_spectral* s, size_t i)
+{
+  const size_t rise = s->window - s->hop;
+  return i < rise
+           ? sin(PI * ((double)i + 0.5) / (2.0 * (double)rise))
+           : cos(PI * ((double)(i - rise) + 0.5) / (2.0 * (double)s->hop));
+}
+
+/// Fill the windows; their product over the last two hops is a Hann window.
+/// Return the centre of the energy of the analysis window, in frames
+static double init_windows(maudio_spectral* s)
+{
+  double sum    = 0.0;
+  double energy = 0.0;
+  double moment = 0.0;
+  for (size_t i = 0; i < s->window; ++i) {
+    const double w = window_at(s, i);
+    sum += w;
+    energy += w * w;
+    moment += w * w * (double)i;
+  }
+  for (size_t i = 0; i < s->window; ++i) {
+    s->analysis[i] = (float)(window_at(s, i) / sum);
+  }
+  const size_t start = s->window - 2 * s->hop;
+  for (size_t i = 0; i < 2 * s->hop; ++i) {
+    const double half = sin(PI * ((double)i + 0.5) / (2.0 * (double)s->hop));
+    s->synthesis[i] =
+      (float)(half * half / window_at(s, start + i) * sum / (double)s->n_fft);
+  }
+  return moment / energy;
+}
+
+/// Bins of the model from two neighbours, turned to the phase they have about
+/// `centre`, where the energy of the window is: there it runs slowly. A tone
+/// midway between bins loses 2 dB at most, its phase holds
+static void init_sources(maudio_spectral* s, double centre)
+{
+  memset(s->sources, 0, s->n_model_bins * sizeof *s->sources);
+  s->n_sources = 0;
+  for (size_t k = 0; k < s->n_model_bins; ++k) {
+    const double at = (double)k / s->bin_ratio;
+    if (at > (double)(s->n_bins - 1) + 1e-6) {
+      break; // Beyond the Nyquist frequency of this rate
+    }
+    const double lower    = floor(at + 1e-6);
+    const double fraction = fmax(0.0, at - lower);
+    const double angle    = 2.0 * PI * centre / (double)s->n_fft;
+    const double turn0    = -angle * fraction;
+    const double turn1    = angle * (1.0 - fraction);
+
+    maudio_bin_source* source = &s->sources[k];
+    source->lower             = (uint32_t)lower;
+    if (fraction < 1e-6) {
+      source->weights[0].r = 1.0f;
+    } else {
+      source->weights[0].r = (float)((1.0 - fraction) * cos(turn0));
+      source->weights[0].i = (float)((1.0 - fraction) * sin(turn0));
+      source->weights[1].r = (float)(fraction * cos(turn1));
+      source->weights[1].i = (float)(fraction * sin(turn1));
+    }
+    ++s->n_sources;
+  }
+}
+
+static void init_masks(maudio_spectral* s)
+{
+  const uint32_t top = (uint32_t)s->n_model_bins - 1;
+  s->n_inside        = 0;
+  for (size_t j = 0; j < s->n_bins; ++j) {
+    const double at = (double)j * s->bin_ratio;
+    if (at > top + 1e-6) {
+      break;
+    }
+    const uint32_t lower = (uint32_t)(at + 1e-6);
+    s->masks[j].lower    = lower;
+    s->masks[j].upper    = lower < top ? lower + 1 : top;
+    s->masks[j].fraction = at - lower < 1e-6 ? 0.0f : (float)(at - lower);
+    ++s->n_inside;
+  }
+}
+
+void maudio_spectral_init(maudio_spectral* s)
+{
+  const double centre = init_windows(s);
+  init_sources(s, centre);
+  init_masks(s);
+}
+
+void maudio_spectral_forward(maudio_spectral* s,
+                             const float*     frame,
+                             kiss_fft_cpx*    spectrum)
+{
+  for (size_t i = 0; i < s->window; ++i) {
+    float x    = frame[i];
+    x          = x < MAX_SAMPLE ? x : MAX_SAMPLE;
+    x          = x > -MAX_SAMPLE ? x : -MAX_SAMPLE;
+    s->time[i] = x * s->analysis[i];
+  }
+  memset(s->time + s->window, 0, (s->n_fft - s->window) * sizeof *s->time);
+  kiss_fftr(s->forward, s->time, spectrum);
+}
+
+static float power(kiss_fft_cpx x)
+{
+  return x.r * x.r + x.i * x.i;
+}
+
+/// Two spectra (J) -> one of their common phase and mean power
+static void merge(const maudio_spectral* s,
+                  const kiss_fft_cpx*    left,
+                  const kiss_fft_cpx*    right)
+{
+  for (size_t j = 0; j < s->n_bins; ++j) {
+    const float  left_power  = power(left[j]);
+    const float  right_power = power(right[j]);
+    const float  total       = left_power + right_power;
+    kiss_fft_cpx mid         = {left[j].r + right[j].r, left[j].i + right[j].i};
+    if (power(mid) < CANCELLED * total) {
+      mid = left_power < right_power ? right[j] : left[j];
+    }
+    const float mid_power = power(mid);
+    const float scale = mid_power > 0.0f ? sqrtf(0.5f * total / mid_power) : 0;
+    s->merged[j].r    = mid.r * scale;
+    s->merged[j].i    = mid.i * scale;
+  }
+}
+
+void maudio_spectral_features(maudio_spectral*           s,
+                              const maudio_kernels*      kernels,
+                              const kiss_fft_cpx* const* spectra,
+                              float*                     features)
+{
+  const kiss_fft_cpx* x = spectra[0];
+  if (s->n_channels == 2) {
+    merge(s, spectra[0], spectra[1]);
+    x = s->merged;
+  }
+
+  const size_t n_padded = maudio_pad(s->n_model_bins);
+  float* const re       = s->planes;
+  float* const im       = re + n_padded;
+  float* const level    = im + n_padded;
+  memset(s->planes, 0, 2 * n_padded * sizeof *s->planes);
+  for (size_t k = 0; k < s->n_sources; ++k) {
+    const maudio_bin_source* source = &s->sources[k];
+    const kiss_fft_cpx       w0     = source->weights[0];
+    const kiss_fft_cpx       w1     = source->weights[1];
+    const kiss_fft_cpx       x0     = x[source->lower];
+    const kiss_fft_cpx       x1 =
+      x[source->lower + 1 < s->n_bins ? source->lower + 1 : source->lower];
+    re[k] = (w0.r * x0.r - w0.i * x0.i) + (w1.r * x1.r - w1.i * x1.i);
+    im[k] = (w0.r * x0.i + w0.i * x0.r) + (w1.r * x1.i + w1.i * x1.r);
+  }
+  kernels->features(s->compress, s->power_floor, n_padded, re, im, level);
+  for (size_t k = 0; k < s->n_model_bins; ++k) {
+    features[3 * k]     = re[k];
+    features[3 * k + 1] = im[k];
+    features[3 * k + 2] = level[k];
+  }
+}
+
+static float magnitude(kiss_fft_cpx x)
+{
+  return sqrtf(power(x));
+}
+
+/// Bin k of the model's mask, 1 added
+static kiss_fft_cpx mask_bin(const float* mask, size_t k)
+{
+  return (kiss_fft_cpx){1.0f + mask[2 * k], mask[2 * k + 1]};
+}
+
+/// mask (K) -> gains (J)
+static void expand_mask(const maudio_spectral* s, const float* mask)
+{
+  for (size_t j = 0; j < s->n_inside; ++j) {
+    const maudio_mask_source source = s->masks[j];
+    const kiss_fft_cpx       a      = mask_bin(mask, source.lower);
+    const kiss_fft_cpx       b      = mask_bin(mask, source.upper);
+    s->gains[j].r                   = a.r + source.fraction * (b.r - a.r);
+    s->gains[j].i                   = a.i + source.fraction * (b.i - a.i);
+  }
+  if (s->n_inside == s->n_bins) {
+    return;
+  }
+
+  const size_t first = s->n_model_bins * 3 / 4;
+  const size_t last  = s->n_model_bins * 19 / 20;
+  float        total = 0.0f;
+  for (size_t k = first; k <= last; ++k) {
+    total += magnitude(mask_bin(mask, k));
+  }
+  const float gain = total / (float)(last - first + 1);
+  for (size_t j = s->n_inside; j < s->n_bins; ++j) {
+    s->gains[j].r = gain;
+    s->gains[j].i = 0.0f;
+  }
+}
+
+static void limit_attenuation(const maudio_spectral* s, float floor)
+{
+  for (size_t j = 0; j < s->n_bins; ++j) {
+    const float m = magnitude(s->gains[j]);
+    if (m < floor) {
+      const bool has_phase = m > 1e-6f;
+      s->gains[j].r        = has_phase ? s->gains[j].r * (floor / m) : floor;
+      s->gains[j].i        = has_phase ? s->gains[j].i * (floor / m) : 0.0f;
+    }
+  }
+}
+
+maudio_spectral_energy maudio_spectral_apply(maudio_spectral*     s,
+                                             const float*         mask,
+                                             float                floor,
+                                             kiss_fft_cpx* const* spectra)
+{
+  expand_mask(s, mask);
+  if (floor > 0.0f) {
+    limit_attenuation(s, floor);
+  }
+
+  maudio_spectral_energy energy = {0};
+  for (size_t c = 0; c < s->n_channels; ++c) {
+    kiss_fft_cpx* const x = spectra[c];
+    for (size_t j = 0; j < s->n_bins; ++j) {
+      const kiss_fft_cpx g = s->gains[j];
+      const kiss_fft_cpx y = {x[j].r * g.r - x[j].i * g.i,
+                              x[j].r * g.i + x[j].i * g.r};
+      energy.before += power(x[j]);
+      energy.after += power(y);
+      x[j] = y;
+    }
+  }
+  return energy;
+}
+
+void maudio_spectral_inverse(maudio_spectral*    s,
+                             const kiss_fft_cpx* spectrum,
+                             float*              tail)
+{
+  kiss_fftri(s->inverse, spectrum, s->time);
+  const float* const last = s->time + s->window - 2 * s->hop;
+  for (size_t i = 0; i < 2 * s->hop; ++i) {
+    tail[i] = last[i] * s->synthesis[i];
+  }
+}

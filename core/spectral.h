@@ -1,0 +1,120 @@
+/** @file
+ * The spectral front end: signal to features, mask to signal, at any rate.
+ *
+ * Window and hop are durations. The network keeps the bins it was trained on:
+ * where those of the transform lie at other frequencies, features and masks
+ * are interpolated.
+ */
+#ifndef MAUDIO_SPECTRAL_H
+#define MAUDIO_SPECTRAL_H
+
+#include "config.h"
+#include "kernels.h"
+#include "maudio.h"
+
+#include <kiss_fftr.h>
+
+/// Hands out aligned pieces of one allocation; with no base it only measures
+typedef struct {
+  char*  base;
+  size_t size;
+} maudio_carver;
+
+/// Return `size` bytes aligned to 64, NULL while measuring
+void* maudio_carve(maudio_carver* carver, size_t size);
+
+/// A bin of the model among those of the transform: X = w0 X[j] + w1 X[j + 1]
+typedef struct {
+  uint32_t     lower; ///< j
+  kiss_fft_cpx weights[2];
+} maudio_bin_source;
+
+/// A bin of the transform among those of the model
+typedef struct {
+  uint32_t lower;
+  uint32_t upper;
+  float    fraction; ///< Weight of `upper`
+} maudio_mask_source;
+
+/// J bins of the transform, K bins of the model, C channels
+typedef struct {
+  size_t window;       ///< Frames
+  size_t hop;          ///< Frames
+  size_t n_fft;        ///< At least the window, has factors 2, 3, 5
+  size_t n_bins;       ///< J = n_fft / 2 + 1
+  size_t n_model_bins; ///< K
+  size_t n_sources;    ///< Bins of the model that exist at this rate
+  size_t n_inside;     ///< Bins of the transform within the trained band
+  size_t n_channels;   ///< C
+  double bin_ratio;    ///< Spacing of transform bins / of model bins
+  float  compress;
+  float  power_floor;
+
+  float*              analysis;  ///< (window), its sum is 1
+  float*              synthesis; ///< (2 hop)
+  maudio_bin_source*  sources;   ///< (K)
+  maudio_mask_source* masks;     ///< (J)
+  kiss_fftr_cfg       forward;
+  kiss_fftr_cfg       inverse;
+
+  // Working memory
+  float*        time;   ///< (n_fft)
+  kiss_fft_cpx* merged; ///< (J)
+  kiss_fft_cpx* gains;  ///< (J)
+  float*        planes; ///< (3, pad(K)): re, im, level
+} maudio_spectral;
+
+/// Energy of a frame before and after the mask
+typedef struct {
+  float before;
+  float after;
+} maudio_spectral_energy;
+
+/// Choose sizes for a rate from 8000 to 192000 Hz
+void maudio_spectral_plan(maudio_spectral*              spectral,
+                          const maudio_spectral_config* config,
+                          double                        rate_hz,
+                          unsigned                      n_channels);
+
+/// Take memory for what was planned
+void maudio_spectral_carve(maudio_spectral* spectral, maudio_carver* carver);
+
+/// Fill the tables
+void maudio_spectral_init(maudio_spectral* spectral);
+
+/// frame (window) -> spectrum (J)
+void maudio_spectral_forward(maudio_spectral* spectral,
+                             const float*     frame,
+                             kiss_fft_cpx*    spectrum);
+
+/**
+ * spectra (C) of (J) -> features (3K): re, im, level of each bin.
+ *
+ * Two channels have one set of features: the phase of their sum, or of the
+ * louder one where they cancel, and their mean power.
+ */
+void maudio_spectral_features(maudio_spectral*           spectral,
+                              const maudio_kernels*      kernels,
+                              const kiss_fft_cpx* const* spectra,
+                              float*                     features);
+
+/**
+ * Multiply spectra (C) of (J) by the mask (K), 1 not yet added.
+ *
+ * Above the trained band the mask is a real gain: the mean magnitude from 75 %
+ * to 95 % of the band. Its top is left out: the training data was band-limited
+ * just there.
+ *
+ * @param floor Least magnitude of the mask.
+ */
+maudio_spectral_energy maudio_spectral_apply(maudio_spectral*     spectral,
+                                             const float*         mask,
+                                             float                floor,
+                                             kiss_fft_cpx* const* spectra);
+
+/// spectrum (J) -> tail (2 hop), to be overlapped by a hop and added
+void maudio_spectral_inverse(maudio_spectral*    spectral,
+                             const kiss_fft_cpx* spectrum,
+                             float*              tail);
+
+#endif /* MAUDIO_SPECTRAL_H */

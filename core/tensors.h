@@ -1,0 +1,95 @@
+/** @file
+ * From the tensors of a file to the arrays that kernels read.
+ */
+#ifndef MAUDIO_TENSORS_H
+#define MAUDIO_TENSORS_H
+
+#include "kernels.h"
+#include "maudio.h"
+#include "weights.h"
+
+/// Memory that is freed all at once; zero is an empty arena
+typedef struct {
+  struct maudio_arena_block* last;
+} maudio_arena;
+
+/// Return `size` zeroed bytes aligned to 64, or NULL
+void* maudio_arena_new(maudio_arena* arena, size_t size);
+
+/// Free everything made from an arena
+void maudio_arena_clear(maudio_arena* arena);
+
+/// Where weights come from and where they go
+typedef struct {
+  maudio_weights* weights;
+  maudio_arena*   arena;
+  const char*     prefix; ///< Put before names, such as "backbone.layers.0."
+  size_t          d_model;
+  size_t          n_bands;
+  float           norm_eps;
+  uint64_t        n_parameters; ///< Counts the weights that are read
+  maudio_error*   error;
+} maudio_binding;
+
+/// Fail because there is no memory for tensor prefix + name
+maudio_status maudio_binding_no_memory(const maudio_binding* binding,
+                                       const char*           name);
+
+/// Make `n` floats of 0 in the arena, for what becomes of tensor `name`
+maudio_status maudio_floats_new(maudio_binding* binding,
+                                const char*     name,
+                                size_t          n,
+                                float**         floats);
+
+/// Check the shape of tensor prefix + name, before memory is taken for it
+maudio_status maudio_tensor_check(const maudio_binding* binding,
+                                  const char*           name,
+                                  unsigned              n_dims,
+                                  const size_t*         shape);
+
+/// Read a tensor; on success `*data` is to be freed with free()
+maudio_status maudio_tensor_read(maudio_binding* binding,
+                                 const char*     name,
+                                 unsigned        n_dims,
+                                 const size_t*   shape,
+                                 float**         data);
+
+/// Read a tensor to an array of the arena, padded with zeros
+maudio_status maudio_tensor_read_array(maudio_binding* binding,
+                                       const char*     name,
+                                       unsigned        n_dims,
+                                       const size_t*   shape,
+                                       const float**   array);
+
+/// Make a matrix of zeros for tensor `name`; `*data` is its packed memory, to
+/// be filled
+maudio_status maudio_matrix_new(maudio_binding* binding,
+                                const char*     name,
+                                size_t          n_in,
+                                size_t          n_out,
+                                maudio_matrix*  matrix,
+                                float**         data);
+
+/**
+ * Put a block of a tensor (outputs, inputs) into the packed matrix `data`.
+ *
+ * @param n_in Inputs of the whole matrix.
+ * @param rows First element of the block, `stride` from one row to the next.
+ */
+void maudio_matrix_pack(float*       data,
+                        size_t       n_in,
+                        size_t       first_out,
+                        size_t       first_in,
+                        const float* rows,
+                        size_t       stride,
+                        size_t       n_rows,
+                        size_t       n_columns);
+
+/// Read a tensor (n_out, n_in) and pack it as it is
+maudio_status maudio_matrix_read(maudio_binding* binding,
+                                 const char*     name,
+                                 size_t          n_out,
+                                 size_t          n_in,
+                                 maudio_matrix*  matrix);
+
+#endif /* MAUDIO_TENSORS_H */
