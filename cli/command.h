@@ -1,0 +1,20 @@
+/** @file
+ * The verbs of the command `maudio`.
+ */
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
+
+/// Exit codes of every verb
+enum {
+  COMMAND_OK     = 0, ///< Everything was done
+  COMMAND_FAILED = 1, ///< Some input or output failed, and was named on stderr
+  COMMAND_USAGE  = 2  ///< The command line makes no sense, nothing was done
+};
+
+/// `maudio process`: files in, files out; `argv[1]` is its first argument
+int command_process(int argc, char** argv);
+
+/// `maudio info`: describe presets and models; `argv[1]` is its first argument
+int command_info(int argc, char** argv);
+
+#endif /* CLI_COMMAND_H */

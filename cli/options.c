@@ -1,0 +1,42 @@
+#include "options.h"
+
+#include "command.h"
+#include "report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+bool option_number(const char* option,
+                   const char* text,
+                   float       low,
+                   float       high,
+                   float*      value)
+{
+  char*       end    = NULL;
+  const float number = strtof(text, &end);
+  // A comparison that is false for NaN
+  if (end == text || *end || !(number >= low && number <= high)) {
+    return complain(option, "\"%s\" is not a number from %g to %g", text,
+                    (double)low, (double)high);
+  }
+  *value = number;
+  return true;
+}
+
+int usage_error(const char* verb, const char* format, ...)
+{
+  char    sentence[1024];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(sentence, sizeof(sentence), format, args);
+  va_end(args);
+  complain_plain(sentence);
+  return usage_hint(verb);
+}
+
+int usage_hint(const char* verb)
+{
+  fprintf(stderr, "Try 'maudio %s --help'.\n", verb);
+  return COMMAND_USAGE;
+}

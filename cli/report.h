@@ -1,0 +1,25 @@
+/** @file
+ * Everything that the command writes to stderr.
+ */
+#ifndef CLI_REPORT_H
+#define CLI_REPORT_H
+
+#include <stdbool.h>
+
+/// Name of `path` in messages: "-" is standard input
+const char* input_label(const char* path);
+
+/// Print one sentence, "maudio: SUBJECT: what", and return false
+bool complain(const char* subject, const char* format, ...)
+  __attribute__((format(printf, 2, 3)));
+
+/// Print one sentence that names its subject itself, and return false
+bool complain_plain(const char* sentence);
+
+/// Show a line of status that the next one, or a complaint, replaces
+void status_show(const char* text);
+
+/// Remove the line of status, if one is shown
+void status_clear(void);
+
+#endif /* CLI_REPORT_H */
