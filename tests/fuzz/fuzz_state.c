@@ -1,0 +1,64 @@
+/** @file
+ * A saved state may be damaged anywhere; what loads can be run.
+ *
+ * The input is a list of patches of four bytes: where (3), and the byte to
+ * put there.
+ */
+#include "maudio.h"
+#include "model_builder.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_FRAMES = 256 };
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+/// Make the stream that every input uses; it lives as long as the program
+static maudio_stream* make_stream(void)
+{
+  model_builder* const builder = model_builder_new(model_builder_small_json);
+  model_builder_add_network(builder);
+  size_t         size = 0;
+  uint8_t* const file = model_builder_finish(builder, &size);
+  model_builder_free(builder);
+
+  static maudio_model* model;
+  maudio_stream*       stream = NULL;
+  maudio_error         error;
+  if (maudio_model_open_memory(file, size, "small", &model, &error) ||
+      maudio_stream_new(model, MAUDIO_MIN_RATE_HZ, 1, &stream, &error)) {
+    fprintf(stderr, "%s\n", error.message);
+    abort();
+  }
+  free(file);
+  return stream;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size)
+{
+  static maudio_stream* stream;
+  static uint8_t*       state;
+  if (!stream) {
+    stream = make_stream();
+    state  = (uint8_t*)malloc(maudio_stream_state_size(stream));
+  }
+
+  const size_t n_bytes = maudio_stream_state_size(stream);
+  maudio_stream_reset(stream);
+  maudio_stream_save_state(stream, state);
+  for (size_t i = 0; i + 4 <= size; i += 4) {
+    const size_t at     = data[i] | data[i + 1] << 8 | data[i + 2] << 16;
+    state[at % n_bytes] = data[i + 3];
+  }
+  if (maudio_stream_load_state(stream, state, n_bytes) == MAUDIO_SUCCESS) {
+    float              signal[N_FRAMES] = {0.5f, -0.25f};
+    float*             out              = signal;
+    const float* const in               = signal;
+    maudio_stream_process(stream, &in, &out, N_FRAMES);
+  }
+  return 0;
+}

@@ -1,0 +1,53 @@
+/** @file
+ * Write small valid models, one per mixer, for fuzz_model to start from.
+ */
+#include "model_builder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char* const mixers[] = {
+  "{\"mixer\":\"mamba2\",\"d_inner\":4,\"d_state\":2,\"headdim\":2}",
+  "{\"mixer\":\"mamba\",\"d_inner\":2,\"d_state\":2,\"dt_rank\":1}",
+  "{\"mixer\":\"band_mlp\",\"d_hidden\":3}",
+};
+
+static int write_seed(const char* folder, unsigned index)
+{
+  char json[600];
+  snprintf(json, sizeof json,
+           "{\"format_version\":\"1.0\",\"name\":\"seed\",\"task\":\"denoise\","
+           "\"front_end\":{\"type\":\"spectral\",\"rate_hz\":8000,"
+           "\"window_ms\":2,\"hop_ms\":0.5,\"compress\":0.3,"
+           "\"power_floor\":1e-10,\"band_edges\":[0,4,9]},"
+           "\"d_model\":2,\"norm_eps\":1e-5,\"blocks\":[%s]}",
+           mixers[index]);
+  model_builder* const builder = model_builder_new(json);
+  model_builder_add_network(builder);
+  size_t         size = 0;
+  uint8_t* const file = model_builder_finish(builder, &size);
+  model_builder_free(builder);
+
+  char path[1024];
+  snprintf(path, sizeof path, "%s/seed_%u", folder, index);
+  FILE* const out     = fopen(path, "wb");
+  const int   written = out && fwrite(file, 1, size, out) == size;
+  const int   closed  = out && fclose(out) == 0;
+  free(file);
+  return written && closed;
+}
+
+int main(int argc, char** argv)
+{
+  if (argc != 2) {
+    fprintf(stderr, "Usage: write_seeds FOLDER\n");
+    return 2;
+  }
+  for (unsigned i = 0; i < sizeof mixers / sizeof *mixers; ++i) {
+    if (!write_seed(argv[1], i)) {
+      perror(argv[1]);
+      return 1;
+    }
+  }
+  return 0;
+}

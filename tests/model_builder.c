@@ -1,0 +1,329 @@
+#include "model_builder.h"
+
+#include "config.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char* const model_builder_small_json =
+  "{\"format_version\": \"1.0\", \"name\": \"small\", \"task\": \"denoise\","
+  " \"licence\": \"MIT\", \"front_end\": {\"type\": \"spectral\","
+  " \"rate_hz\": 16000, \"window_ms\": 32, \"hop_ms\": 8, \"compress\": 0.3,"
+  " \"power_floor\": 1e-10, \"band_edges\": [0, 8, 32, 257]},"
+  " \"d_model\": 8, \"norm_eps\": 1e-5, \"blocks\": ["
+  "{\"mixer\": \"mamba2\", \"d_inner\": 16, \"d_state\": 4, \"d_conv\": 4,"
+  " \"headdim\": 4, \"n_groups\": 2, \"dt_limit\": [0.0, Infinity]},"
+  "{\"mixer\": \"band_mlp\", \"d_hidden\": 5},"
+  "{\"mixer\": \"mamba\", \"d_inner\": 12, \"d_state\": 4, \"d_conv\": 4,"
+  " \"dt_rank\": 2}],"
+  " \"training\": {\"command\": \"none\", \"seed\": 1}}";
+
+typedef struct {
+  char*  bytes;
+  size_t size;
+} buffer;
+
+struct model_builder {
+  char*    json; ///< May be NULL
+  buffer   entries;
+  buffer   data;
+  uint32_t random;
+};
+
+/// Stop the test program: a test without memory proves nothing
+static void* check_memory(void* memory)
+{
+  if (!memory) {
+    fprintf(stderr, "model_builder: no memory\n");
+    abort();
+  }
+  return memory;
+}
+
+static void append(buffer* b, const void* bytes, size_t size)
+{
+  b->bytes = (char*)check_memory(realloc(b->bytes, b->size + size + 1));
+  if (size) {
+    memcpy(b->bytes + b->size, bytes, size);
+  }
+  b->size += size;
+  b->bytes[b->size] = '\0';
+}
+
+static void append_text(buffer* b, const char* format, ...)
+  __attribute__((format(printf, 2, 3)));
+
+static void append_text(buffer* b, const char* format, ...)
+{
+  char    text[256];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  append(b, text, strlen(text));
+}
+
+model_builder* model_builder_new(const char* json)
+{
+  model_builder* const b = (model_builder*)check_memory(calloc(1, sizeof *b));
+  b->json                = json ? (char*)check_memory(strdup(json)) : NULL;
+  b->random              = 1;
+  append(&b->entries, "", 0);
+  append(&b->data, "", 0);
+  return b;
+}
+
+void model_builder_free(model_builder* builder)
+{
+  if (builder) {
+    free(builder->json);
+    free(builder->entries.bytes);
+    free(builder->data.bytes);
+    free(builder);
+  }
+}
+
+void model_builder_add_raw(model_builder* builder,
+                           const char*    name,
+                           const char*    dtype,
+                           unsigned       n_dims,
+                           const size_t*  shape,
+                           const void*    bytes,
+                           size_t         n_bytes)
+{
+  append_text(&builder->entries, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", name,
+              dtype);
+  for (unsigned i = 0; i < n_dims; ++i) {
+    append_text(&builder->entries, i ? ",%zu" : "%zu", shape[i]);
+  }
+  append_text(&builder->entries, "],\"data_offsets\":[%zu,%zu]}",
+              builder->data.size, builder->data.size + n_bytes);
+  append(&builder->data, bytes, n_bytes);
+}
+
+static size_t product(unsigned n_dims, const size_t* shape)
+{
+  size_t n = 1;
+  for (unsigned i = 0; i < n_dims; ++i) {
+    n *= shape[i];
+  }
+  return n;
+}
+
+void model_builder_add(model_builder* builder,
+                       const char*    name,
+                       unsigned       n_dims,
+                       const size_t*  shape,
+                       const float*   values)
+{
+  // The machines the tests run on are little-endian, as the format is
+  const size_t n_bytes = product(n_dims, shape) * sizeof *values;
+  model_builder_add_raw(builder, name, "F32", n_dims, shape, values, n_bytes);
+}
+
+/// Add a tensor of uniform values around `mean`
+static void add_uniform(model_builder* builder,
+                        const char*    name,
+                        unsigned       n_dims,
+                        const size_t*  shape,
+                        float          mean,
+                        float          spread)
+{
+  const size_t n      = product(n_dims, shape);
+  float* const values = (float*)check_memory(malloc(n * sizeof *values + 1));
+  for (size_t i = 0; i < n; ++i) {
+    builder->random  = builder->random * 1664525U + 1013904223U;
+    const float unit = (float)(builder->random >> 8) / 16777216.0f;
+    values[i]        = mean + spread * (2.0f * unit - 1.0f);
+  }
+  model_builder_add(builder, name, n_dims, shape, values);
+  free(values);
+}
+
+void model_builder_add_random(model_builder* builder,
+                              const char*    name,
+                              unsigned       n_dims,
+                              const size_t*  shape)
+{
+  add_uniform(builder, name, n_dims, shape, 0.0f, 0.1f);
+}
+
+/// Where the tensors of one block go
+typedef struct {
+  model_builder* builder;
+  uint32_t       layer;
+} block_writer;
+
+static void add_param(const block_writer* w,
+                      const char*         name,
+                      unsigned            n_dims,
+                      const size_t*       shape,
+                      float               mean,
+                      float               spread)
+{
+  char full[96];
+  snprintf(full, sizeof full, "backbone.layers.%u.%s", w->layer, name);
+  add_uniform(w->builder, full, n_dims, shape, mean, spread);
+}
+
+static void add_vector(const block_writer* w,
+                       const char*         name,
+                       size_t              n,
+                       float               mean,
+                       float               spread)
+{
+  add_param(w, name, 1, &n, mean, spread);
+}
+
+/// Add a matrix whose outputs are about as large as its inputs
+static void
+add_matrix(const block_writer* w, const char* name, size_t rows, size_t cols)
+{
+  const size_t shape[] = {rows, cols};
+  add_param(w, name, 2, shape, 0.0f, sqrtf(3.0f / (float)cols));
+}
+
+static void add_conv(const block_writer* w, size_t n_channels, uint32_t d_conv)
+{
+  const size_t shape[] = {n_channels, 1, d_conv};
+  add_param(w, "mixer.conv1d.weight", 3, shape, 0.0f, 0.5f);
+  add_vector(w, "mixer.conv1d.bias", n_channels, 0.0f, 0.1f);
+}
+
+static void
+add_mamba2(const block_writer* w, size_t d_model, const maudio_block_config* c)
+{
+  const size_t conv_dim = c->d_inner + 2UL * c->n_groups * c->d_state;
+  const size_t heads    = c->d_inner / c->headdim;
+  add_matrix(w, "mixer.in_proj.weight", c->d_inner + conv_dim + heads, d_model);
+  add_conv(w, conv_dim, c->d_conv);
+  add_vector(w, "mixer.dt_bias", heads, -2.0f, 1.0f);
+  add_vector(w, "mixer.A_log", heads, 1.0f, 1.0f);
+  add_vector(w, "mixer.D", heads, 1.0f, 0.5f);
+  add_vector(w, "mixer.norm.weight", c->d_inner, 1.0f, 0.2f);
+  add_matrix(w, "mixer.out_proj.weight", d_model, c->d_inner);
+}
+
+static void
+add_mamba(const block_writer* w, size_t d_model, const maudio_block_config* c)
+{
+  const size_t a_shape[] = {c->d_inner, c->d_state};
+  add_matrix(w, "mixer.in_proj.weight", 2UL * c->d_inner, d_model);
+  add_conv(w, c->d_inner, c->d_conv);
+  add_matrix(w, "mixer.x_proj.weight", c->dt_rank + 2UL * c->d_state,
+             c->d_inner);
+  add_matrix(w, "mixer.dt_proj.weight", c->d_inner, c->dt_rank);
+  add_vector(w, "mixer.dt_proj.bias", c->d_inner, -2.0f, 1.0f);
+  add_param(w, "mixer.A_log", 2, a_shape, 1.0f, 1.0f);
+  add_vector(w, "mixer.D", c->d_inner, 1.0f, 0.5f);
+  add_matrix(w, "mixer.out_proj.weight", d_model, c->d_inner);
+}
+
+static void add_band_mlp(const block_writer*        w,
+                         size_t                     n_bands,
+                         const maudio_block_config* c)
+{
+  add_matrix(w, "mixer.fc1.weight", c->d_hidden, n_bands);
+  add_vector(w, "mixer.fc1.bias", c->d_hidden, 0.0f, 0.1f);
+  add_matrix(w, "mixer.fc2.weight", n_bands, c->d_hidden);
+  add_vector(w, "mixer.fc2.bias", n_bands, 0.0f, 0.1f);
+}
+
+static void add_block(const block_writer*        w,
+                      const maudio_config*       config,
+                      const maudio_block_config* block)
+{
+  add_vector(w, "norm.weight", config->d_model, 1.0f, 0.2f);
+  switch (block->mixer) {
+  case MAUDIO_MIXER_MAMBA:
+    add_mamba(w, config->d_model, block);
+    break;
+  case MAUDIO_MIXER_MAMBA2:
+    add_mamba2(w, config->d_model, block);
+    break;
+  case MAUDIO_MIXER_BAND_MLP:
+    add_band_mlp(w, config->spectral.n_bands, block);
+    break;
+  }
+}
+
+void model_builder_add_network(model_builder* builder)
+{
+  maudio_config config;
+  maudio_error  error;
+  if (maudio_config_parse(builder->json, "model_builder", &config, &error)) {
+    fprintf(stderr, "%s\n", error.message);
+    abort();
+  }
+
+  const size_t d_model      = config.d_model;
+  const size_t n_bins       = config.spectral.n_bins;
+  const size_t in_weight[]  = {3 * n_bins, d_model};
+  const size_t in_bias[]    = {config.spectral.n_bands, d_model};
+  const size_t out_weight[] = {2 * n_bins, d_model};
+  const size_t out_bias[]   = {2 * n_bins};
+  add_uniform(builder, "band_in.weight", 2, in_weight, 0.0f, 0.2f);
+  add_uniform(builder, "band_in.bias", 2, in_bias, 0.0f, 0.1f);
+  for (uint32_t i = 0; i < config.n_blocks; ++i) {
+    const block_writer w = {builder, i};
+    add_block(&w, &config, &config.blocks[i]);
+  }
+  add_uniform(builder, "backbone.norm_f.weight", 1, &d_model, 1.0f, 0.2f);
+  add_uniform(builder, "band_out.weight", 2, out_weight, 0.0f, 0.2f);
+  add_uniform(builder, "band_out.bias", 1, out_bias, 0.0f, 0.1f);
+  maudio_config_clear(&config);
+}
+
+uint8_t* model_builder_join(const char* header,
+                            const void* data,
+                            size_t      n_bytes,
+                            size_t*     size)
+{
+  const size_t   length = strlen(header);
+  uint8_t* const file   = (uint8_t*)check_memory(malloc(8 + length + n_bytes));
+  for (unsigned i = 0; i < 8; ++i) {
+    file[i] = (uint8_t)((uint64_t)length >> (8 * i));
+  }
+  memcpy(file + 8, header, length);
+  if (n_bytes) {
+    memcpy(file + 8 + length, data, n_bytes);
+  }
+  *size = 8 + length + n_bytes;
+  return file;
+}
+
+/// Append JSON text as a string literal
+static void append_quoted(buffer* b, const char* text)
+{
+  append_text(b, "\"");
+  for (; *text; ++text) {
+    if (*text == '"' || *text == '\\') {
+      append_text(b, "\\");
+    }
+    append(b, text, 1);
+  }
+  append_text(b, "\"");
+}
+
+uint8_t* model_builder_finish(const model_builder* builder, size_t* size)
+{
+  buffer      header  = {NULL, 0};
+  const char* entries = builder->entries.bytes;
+  append_text(&header, "{");
+  if (builder->json) {
+    append_text(&header, "\"__metadata__\":{\"maudio\":");
+    append_quoted(&header, builder->json);
+    append_text(&header, "}");
+  } else if (*entries) {
+    ++entries; // Its comma
+  }
+  append(&header, entries, strlen(entries));
+  append_text(&header, "}");
+  uint8_t* const file = model_builder_join(header.bytes, builder->data.bytes,
+                                           builder->data.size, size);
+  free(header.bytes);
+  return file;
+}

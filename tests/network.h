@@ -1,0 +1,43 @@
+/** @file
+ * The small networks of tests/golden and what tests of streams do with them.
+ */
+#ifndef NETWORK_H
+#define NETWORK_H
+
+#include "maudio.h"
+
+/// Frames of the golden signals
+#define NETWORK_SIGNAL 8000U
+
+/// Bytes of tests/golden/network_NAME.safetensors, to be freed with free()
+void* network_read(const char* name, size_t* size);
+
+/// Open tests/golden/network_NAME.safetensors
+maudio_model* network_open(const char* name);
+
+/// Open it with a mask that is `re` in every bin
+maudio_model* network_open_constant(const char* name, float re);
+
+/// Make a network of these windows in memory, its mask `re` in every bin
+maudio_model* network_make_constant(double window_ms, double hop_ms, float re);
+
+/// Make a stream; failures end the test
+maudio_stream*
+network_stream(const maudio_model* model, double rate_hz, unsigned n_channels);
+
+/// A voice-like signal in noise, `n_frames` frames to be freed with free()
+float* network_signal(size_t n_frames, double rate_hz, uint32_t seed);
+
+/**
+ * Process `n_frames` frames of each channel in calls of `block` frames.
+ *
+ * @param block 0 for calls of ever changing length.
+ */
+void network_process(maudio_stream*      stream,
+                     unsigned            n_channels,
+                     const float* const* in,
+                     float* const*       out,
+                     size_t              n_frames,
+                     size_t              block);
+
+#endif /* NETWORK_H */

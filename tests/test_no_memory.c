@@ -1,0 +1,178 @@
+/** @file
+ * Whichever allocation fails, the caller is told so and nothing is lost.
+ */
+#include "failing_alloc.h"
+#include "maudio.h"
+#include "model_builder.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/// More allocations than anything here makes
+enum { MANY = 100000 };
+
+typedef struct {
+  uint8_t* data;
+  size_t   size;
+} file;
+
+static int set_up(void** state)
+{
+  static file          f;
+  model_builder* const builder = model_builder_new(model_builder_small_json);
+  model_builder_add_network(builder);
+  f.data = model_builder_finish(builder, &f.size);
+  model_builder_free(builder);
+  *state = &f;
+  return 0;
+}
+
+static int tear_down(void** state)
+{
+  free(((file*)*state)->data);
+  return 0;
+}
+
+static maudio_model* open_model(const file* f)
+{
+  maudio_model* model = NULL;
+  maudio_error  error;
+  if (maudio_model_open_memory(f->data, f->size, "small", &model, &error)) {
+    fail_msg("%s", error.message);
+  }
+  return model;
+}
+
+/// Check the `n`th outcome; return whether nothing had to fail any more
+static bool check(maudio_status       status,
+                  const maudio_error* error,
+                  const void*         result,
+                  int                 n_blocks)
+{
+  if (status == MAUDIO_SUCCESS) {
+    assert_non_null(result);
+    return true;
+  }
+  // The JSON library cannot always tell why it failed
+  if (status != MAUDIO_ERR_NO_MEMORY &&
+      (status != MAUDIO_ERR_BAD_MODEL || !strstr(error->message, "Bad JSON"))) {
+    fail_msg("Status %d: %s", (int)status, error->message);
+  }
+  assert_int_equal(error->status, status);
+  assert_true(strlen(error->message) > 0);
+  assert_null(result);
+  assert_int_equal(n_blocks, 0);
+  return false;
+}
+
+static void test_model_in_memory(void** state)
+{
+  const file* const f    = (const file*)*state;
+  unsigned          n    = 0;
+  bool              done = false;
+  while (!done && n < MANY) {
+    maudio_model* model = NULL;
+    maudio_error  error;
+    failing_alloc_start(n++);
+    const maudio_status status =
+      maudio_model_open_memory(f->data, f->size, "small", &model, &error);
+    done = check(status, &error, model, failing_alloc_stop());
+    maudio_model_free(model);
+  }
+  assert_true(done && n > 10);
+}
+
+static void test_model_file(void** state)
+{
+  const file* const f      = (const file*)*state;
+  char              path[] = "/tmp/maudio_test_no_memory.XXXXXX";
+  const int         fd     = mkstemp(path);
+  assert_true(fd >= 0);
+  assert_int_equal(write(fd, f->data, f->size), f->size);
+  assert_int_equal(close(fd), 0);
+
+  unsigned n    = 0;
+  bool     done = false;
+  while (!done && n < MANY) {
+    maudio_model* model = NULL;
+    maudio_error  error;
+    failing_alloc_start(n++);
+    const maudio_status status = maudio_model_open(path, &model, &error);
+    done = check(status, &error, model, failing_alloc_stop());
+    maudio_model_free(model);
+  }
+  unlink(path);
+  assert_true(done && n > 10);
+}
+
+static void test_stream(void** state)
+{
+  maudio_model* const model = open_model((const file*)*state);
+  unsigned            n     = 0;
+  bool                done  = false;
+  while (!done && n < MANY) {
+    maudio_stream* stream = NULL;
+    maudio_error   error;
+    failing_alloc_start(n++);
+    const maudio_status status =
+      maudio_stream_new(model, 48000, 2, &stream, &error);
+    done = check(status, &error, stream, failing_alloc_stop());
+    maudio_stream_free(stream);
+  }
+  assert_true(done && n > 1);
+  maudio_model_free(model);
+}
+
+/// What was allocated is freed, when nothing fails
+static void test_all_is_freed(void** state)
+{
+  const file* const f      = (const file*)*state;
+  maudio_model*     model  = NULL;
+  maudio_stream*    stream = NULL;
+  failing_alloc_start(MANY);
+  const maudio_status opened =
+    maudio_model_open_memory(f->data, f->size, "small", &model, NULL);
+  const maudio_status made = maudio_stream_new(model, 44100, 1, &stream, NULL);
+  maudio_stream_free(stream);
+  maudio_model_free(model);
+  assert_int_equal(failing_alloc_stop(), 0);
+  assert_int_equal(opened, MAUDIO_SUCCESS);
+  assert_int_equal(made, MAUDIO_SUCCESS);
+}
+
+/// The allocator of this test does what it says
+static void test_failing_alloc(void** state)
+{
+  (void)state;
+  // Volatile, or a compiler may do without blocks that nobody uses
+  void* volatile blocks[3];
+  failing_alloc_start(2);
+  blocks[0] = malloc(1);
+  blocks[1] = calloc(1, 1);
+  blocks[2] = malloc(1);
+  free(blocks[0]);
+  const int n_blocks = failing_alloc_stop();
+  assert_non_null(blocks[1]);
+  assert_null(blocks[2]);
+  assert_int_equal(n_blocks, 1);
+  free(blocks[1]);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_failing_alloc),
+    cmocka_unit_test(test_model_in_memory),
+    cmocka_unit_test(test_model_file),
+    cmocka_unit_test(test_stream),
+    cmocka_unit_test(test_all_is_freed),
+  };
+  return cmocka_run_group_tests(tests, set_up, tear_down);
+}
