@@ -1,0 +1,273 @@
+/* What a stream costs on one core: mean, worst block, and memory over time. */
+#include <maudio.h>
+
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define HOUR 3600.0
+#define SIGNAL_SECONDS 8
+
+typedef struct {
+  const char* preset;
+  const char* model;
+  double      rate_hz;
+  size_t      block; ///< Frames of a call
+  double      seconds;
+  unsigned    n_channels;
+} options;
+
+static const char usage[] =
+  "Usage: maudio-bench --preset NAME | --model FILE [OPTION]...\n"
+  "Measure the cost of a stream on one core.\n"
+  "\n"
+  "  -p, --preset NAME    model to run, by name\n"
+  "  -m, --model FILE     model to run\n"
+  "  -r, --rate HZ        sample rate (48000)\n"
+  "  -b, --block FRAMES   frames of each call (64)\n"
+  "  -c, --channels N     1 or 2 channels (1)\n"
+  "  -s, --seconds N      seconds of audio (30)\n"
+  "      --hour           an hour of audio: is cost and memory constant?\n"
+  "  -h, --help           show this\n"
+  "\n"
+  "MAUDIO_KERNELS=scalar|avx2|avx512|neon selects kernels.\n";
+
+/// Parse; return 0 to run, 1 to leave with success, 2 with failure
+static int parse(int argc, char** argv, options* o)
+{
+  static const struct option known[] = {
+    {"preset", required_argument, NULL, 'p'},
+    {"model", required_argument, NULL, 'm'},
+    {"rate", required_argument, NULL, 'r'},
+    {"block", required_argument, NULL, 'b'},
+    {"channels", required_argument, NULL, 'c'},
+    {"seconds", required_argument, NULL, 's'},
+    {"hour", no_argument, NULL, 'H'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0}};
+  int option = 0;
+  while ((option = getopt_long(argc, argv, "p:m:r:b:c:s:h", known, NULL)) >=
+         0) {
+    switch (option) {
+    case 'p':
+      o->preset = optarg;
+      break;
+    case 'm':
+      o->model = optarg;
+      break;
+    case 'r':
+      o->rate_hz = strtod(optarg, NULL);
+      break;
+    case 'b':
+      o->block = (size_t)strtoul(optarg, NULL, 10);
+      break;
+    case 'c':
+      o->n_channels = (unsigned)strtoul(optarg, NULL, 10);
+      break;
+    case 's':
+      o->seconds = strtod(optarg, NULL);
+      break;
+    case 'H':
+      o->seconds = HOUR;
+      break;
+    case 'h':
+      fputs(usage, stdout);
+      return 1;
+    default:
+      fputs(usage, stderr);
+      return 2;
+    }
+  }
+  if (!o->preset == !o->model || optind < argc || o->block < 1 ||
+      !(o->seconds > 0.0 && o->seconds <= 24 * HOUR)) {
+    fputs(usage, stderr);
+    return 2;
+  }
+  return 0;
+}
+
+static double seconds_of(clockid_t clock)
+{
+  struct timespec t;
+  clock_gettime(clock, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/// Resident memory of this process in KiB, or 0 where /proc does not tell
+static long resident_kib(void)
+{
+  long  kib  = 0;
+  FILE* file = fopen("/proc/self/status", "r");
+  if (file) {
+    char line[256];
+    while (fgets(line, sizeof line, file)) {
+      if (!strncmp(line, "VmRSS:", 6)) {
+        kib = strtol(line + 6, NULL, 10);
+      }
+    }
+    fclose(file);
+  }
+  return kib;
+}
+
+/// A tone that comes and goes, in noise
+static void make_signal(float* signal, size_t n_frames, double rate_hz)
+{
+  uint32_t random = 1;
+  for (size_t i = 0; i < n_frames; ++i) {
+    const double t     = (double)i / rate_hz;
+    const double level = sin(6.283185307 * 1.5 * t) > 0 ? 0.3 : 0.0;
+    random             = random * 1664525U + 1013904223U;
+    const double noise = (double)random / 4294967296.0 - 0.5;
+    signal[i] = (float)(level * sin(6.283185307 * 220 * t) + 0.1 * noise);
+  }
+}
+
+static int compare_floats(const void* a, const void* b)
+{
+  const float x = *(const float*)a;
+  const float y = *(const float*)b;
+  return (x > y) - (x < y);
+}
+
+/// What was measured
+typedef struct {
+  size_t n_blocks;
+  float* times;        ///< (n_blocks) CPU time in microseconds
+  double worst_wall;   ///< Longest block by the clock on the wall, seconds
+  double cpu_seconds;  ///< Of all blocks
+  double first_minute; ///< CPU seconds of the first and of the last minute
+  double last_minute;
+  long   kib_before;
+  long   kib_after;
+} measurement;
+
+static void measure(const options* o, maudio_stream* stream, measurement* m)
+{
+  const size_t n_signal = SIGNAL_SECONDS * (size_t)o->rate_hz;
+  const size_t n_loop   = n_signal > o->block ? n_signal - o->block : 1;
+  const size_t minute   = (size_t)(60.0 * o->rate_hz / (double)o->block);
+  float*       signal   = (float*)calloc(n_signal + o->block, sizeof(float));
+  float*       out      = (float*)calloc(2 * o->block, sizeof(float));
+  if (signal && out) {
+    make_signal(signal, n_signal, o->rate_hz);
+    float* const outs[] = {out, out + o->block};
+    maudio_stream_reset(stream);
+
+    m->kib_before      = resident_kib();
+    const double start = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+    double       last  = start;
+    for (size_t i = 0, at = 0; i < m->n_blocks; ++i) {
+      const float* const ins[]  = {signal + at, signal + at};
+      const double       wall   = seconds_of(CLOCK_MONOTONIC);
+      const double       before = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+      maudio_stream_process(stream, ins, outs, o->block);
+      const double after  = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+      const double lasted = seconds_of(CLOCK_MONOTONIC) - wall;
+      m->times[i]         = (float)(1e6 * (after - before));
+      m->worst_wall       = lasted > m->worst_wall ? lasted : m->worst_wall;
+      at                  = (at + o->block) % n_loop;
+      if (i + 1 == minute) {
+        m->first_minute = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - start;
+      }
+      if (i + minute + 1 == m->n_blocks) {
+        last = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+      }
+    }
+    const double end = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+    m->cpu_seconds   = end - start;
+    m->last_minute   = end - last;
+    m->kib_after     = resident_kib();
+  }
+  free(out);
+  free(signal);
+}
+
+static void report(const options*       o,
+                   const maudio_model*  model,
+                   const maudio_stream* stream,
+                   measurement*         m)
+{
+  maudio_model_info info;
+  maudio_model_get_info(model, &info);
+  const double audio = (double)(m->n_blocks * o->block) / o->rate_hz;
+  qsort(m->times, m->n_blocks, sizeof *m->times, compare_floats);
+  const float* t = m->times;
+
+  printf("model           %s, %.2f M parameters, %.0f MMAC/s\n", info.name,
+         1e-6 * (double)info.n_parameters, 1e-6 * info.macs_per_second);
+  printf("kernels         %s\n", maudio_kernels_name());
+  printf("signal          %.0f Hz, %u channels, blocks of %zu, %.1f s\n",
+         o->rate_hz, o->n_channels, o->block, audio);
+  printf("latency         %.2f ms\n",
+         1000.0 * (double)maudio_stream_latency(stream) / o->rate_hz);
+  printf("realtime factor %.5f\n", m->cpu_seconds / audio);
+  printf(
+    "block           %.1f us long; CPU time: median %.1f us, 99.9 %% %.1f us,"
+    " worst %.1f us\n",
+    1e6 * (double)o->block / o->rate_hz, t[m->n_blocks / 2],
+    t[m->n_blocks - 1 - m->n_blocks / 1000], t[m->n_blocks - 1]);
+  printf(
+    "                worst by the clock, other programs included: %.1f us\n",
+    1e6 * m->worst_wall);
+  printf("stream          %zu KiB\n", maudio_stream_memory(stream) / 1024);
+  printf("process         %ld KiB before, %ld KiB after\n", m->kib_before,
+         m->kib_after);
+  if (audio >= 120.0) {
+    printf("realtime factor %.5f in the first minute, %.5f in the last\n",
+           m->first_minute / 60.0, m->last_minute / 60.0);
+  }
+}
+
+static maudio_status
+open_model(const options* o, maudio_model** model, maudio_error* error)
+{
+  char          path[4096];
+  maudio_status status = MAUDIO_SUCCESS;
+  if (o->preset) {
+    status = maudio_preset_find(o->preset, path, sizeof path, error);
+  }
+  return status ? status
+                : maudio_model_open(o->preset ? path : o->model, model, error);
+}
+
+int main(int argc, char** argv)
+{
+  options   o = {.rate_hz = 48000, .block = 64, .seconds = 30, .n_channels = 1};
+  const int parsed = parse(argc, argv, &o);
+  if (parsed) {
+    return parsed - 1;
+  }
+
+  maudio_error   error  = {.message = ""};
+  maudio_model*  model  = NULL;
+  maudio_stream* stream = NULL;
+  maudio_status  status = open_model(&o, &model, &error);
+  if (!status) {
+    status = maudio_stream_new(model, o.rate_hz, o.n_channels, &stream, &error);
+  }
+  if (status) {
+    fprintf(stderr, "maudio-bench: %s\n", error.message);
+    maudio_model_free(model);
+    return 1;
+  }
+
+  const size_t n_blocks = (size_t)(o.seconds * o.rate_hz / (double)o.block) + 1;
+  measurement  m        = {.n_blocks = n_blocks,
+                           .times    = (float*)malloc(n_blocks * sizeof(float))};
+  if (m.times) {
+    for (size_t i = 0; i < n_blocks; ++i) {
+      m.times[i] = -1.0f; // Resident from the start
+    }
+    measure(&o, stream, &m);
+    report(&o, model, stream, &m);
+  }
+  const int result = m.times && m.cpu_seconds > 0.0 ? 0 : 1;
+  free(m.times);
+  maudio_stream_free(stream);
+  maudio_model_free(model);
+  return result;
+}
