@@ -1,0 +1,23 @@
+"""Write a model file (docs/model-format.md) from a configuration and a state dict."""
+import json
+
+import torch
+from safetensors.torch import save_file
+
+# Matrices that may be stored in half precision; what scans and norms read stays float32
+MATRICES = ("in_proj.weight", "out_proj.weight", "x_proj.weight", "fc1.weight", "fc2.weight",
+            "band_in.weight", "band_out.weight")
+KEYS = ("format_version", "name", "task", "licence", "front_end", "d_model", "norm_eps", "blocks", "training")
+
+
+def export(path, cfg, state_dict, dtype="float32"):
+    """Write `state_dict` of a Denoiser(cfg) to `path`; `dtype` is that of the large matrices."""
+    half = getattr(torch, dtype)
+    tensors = {}
+    for name, tensor in state_dict.items():
+        kind = half if name.endswith(MATRICES) else torch.float32
+        tensors[name] = tensor.detach().to("cpu", kind).contiguous()
+        if not torch.isfinite(tensors[name]).all():
+            raise ValueError(f"{name} is not finite as {kind}")
+    text = json.dumps({key: cfg[key] for key in KEYS if key in cfg})
+    save_file(tensors, path, metadata={"maudio": text})

@@ -1,0 +1,304 @@
+"""The network, in the vocabulary of the C core (core/): same names, same shapes, same arithmetic.
+
+Shapes: B batch, T frames, K bins, S bands, D d_model, I d_inner, H heads, P headdim, G groups, N d_state.
+Mamba-2 (SSD): Dao & Gu 2024, arXiv:2405.21060. Mamba (S6): Gu & Dao 2023, arXiv:2312.00752.
+"""
+import json
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+FORMAT_VERSION = "1.0"
+
+
+def rms_norm(x, weight, eps):
+    """x (..., D) -> (..., D); Zhang & Sennrich 2019."""
+    scale = torch.rsqrt(x.float().square().mean(-1, keepdim=True) + eps)
+    return (x.float() * scale).to(x.dtype) * weight.to(x.dtype)
+
+
+def spectral_windows(window, hop):
+    """Asymmetric analysis window (window,) and synthesis window (2 * hop,), both in samples.
+
+    Their product over the last 2 * hop samples is a Hann window, so that overlap-add restores the input.
+    """
+    rise = torch.arange(window - hop, dtype=torch.float64)
+    fall = torch.arange(hop, dtype=torch.float64)
+    analysis = torch.cat([torch.sin(math.pi * (rise + 0.5) / (2 * (window - hop))),
+                          torch.cos(math.pi * (fall + 0.5) / (2 * hop))])
+    n = torch.arange(2 * hop, dtype=torch.float64)
+    hann = torch.sin(math.pi * (n + 0.5) / (2 * hop)) ** 2
+    return analysis, hann / analysis[window - 2 * hop:]
+
+
+class Spectral(nn.Module):
+    """The spectral front end at the trained rate: signal <-> spectrum, and the features of a spectrum."""
+
+    def __init__(self, cfg):
+        super().__init__()
+        self.window = round(cfg["window_ms"] * cfg["rate_hz"] / 1000)
+        self.hop = round(cfg["hop_ms"] * cfg["rate_hz"] / 1000)
+        self.floor, self.compress = cfg["power_floor"], cfg["compress"]
+        analysis, synthesis = spectral_windows(self.window, self.hop)
+        self.register_buffer("analysis", analysis.float(), persistent=False)
+        self.register_buffer("synthesis", synthesis.float(), persistent=False)
+        self.scale = 1.0 / float(analysis.sum())
+
+    def forward(self, x):
+        """x (B, samples) -> spectrum (B, T, K) complex64, scaled by 1 / sum(window)."""
+        frames = F.pad(x, (self.window - self.hop, -x.shape[-1] % self.hop)).unfold(-1, self.window, self.hop)
+        return torch.fft.rfft(frames * self.analysis) * self.scale
+
+    def inverse(self, spectrum, n_samples):
+        """spectrum (B, T, K) -> (B, n_samples), aligned with the input; the last hop is incomplete."""
+        tail = torch.fft.irfft(spectrum / self.scale, n=self.window)[..., -2 * self.hop:] * self.synthesis
+        first, second = tail.split(self.hop, dim=-1)
+        y = F.pad(second[:, :-1] + first[:, 1:], (0, 0, 0, 1))
+        return F.pad(y.flatten(1), (0, max(0, n_samples - y.shape[1] * self.hop)))[:, :n_samples]
+
+    def features(self, spectrum):
+        """spectrum (B, T, K) complex -> (B, T, 3K): per bin re, im of X |X|^(compress-1), and a log power."""
+        power = spectrum.real.square() + spectrum.imag.square() + self.floor
+        log_power = power.log()
+        gain = torch.exp((0.5 * (self.compress - 1)) * log_power)
+        return torch.stack([spectrum.real * gain, spectrum.imag * gain, 1 + 0.1 * log_power], -1).flatten(-2)
+
+
+class BandLinear(nn.Module):
+    """One linear map per band, packed by bin.
+
+    in:  x (B, T, K * per_bin) -> (B, T, S, D); weight (K * per_bin, D), bias (S, D)
+    out: x (B, T, S, D) -> (B, T, K * per_bin); weight (K * per_bin, D), bias (K * per_bin,)
+    """
+
+    def __init__(self, edges, per_bin, d_model, direction):
+        super().__init__()
+        self.direction = direction
+        rows = edges[-1] * per_bin
+        widths = [(b - a) * per_bin for a, b in zip(edges, edges[1:])]
+        std = [1 / math.sqrt(w) if direction == "in" else 1 / math.sqrt(d_model) for w in widths]
+        self.weight = nn.Parameter(torch.cat([torch.randn(w, d_model) * s for w, s in zip(widths, std)]))
+        if direction == "in":
+            self.bias = nn.Parameter(torch.zeros(len(widths), d_model))
+        else:
+            self.weight.data *= 0.1
+            self.bias = nn.Parameter(torch.zeros(rows))
+        self.runs = []          # (first row, first band, bands, rows a band) of neighbours of equal width
+        row = 0
+        for band, width in enumerate(widths):
+            if self.runs and self.runs[-1][3] == width:
+                self.runs[-1][2] += 1
+            else:
+                self.runs.append([row, band, 1, width])
+            row += width
+
+    def forward(self, x):
+        out = []
+        for row, band, n, width in self.runs:
+            w = self.weight[row:row + n * width].view(n, width, -1).to(x.dtype)
+            if self.direction == "in":
+                part = x[..., row:row + n * width].unflatten(-1, (n, width))
+                out.append(torch.einsum("btsw,swd->btsd", part, w))
+            else:
+                out.append(torch.einsum("btsd,swd->btsw", x[:, :, band:band + n], w).flatten(-2))
+        return torch.cat(out, 2 if self.direction == "in" else -1) + self.bias.to(x.dtype)
+
+
+def ssd_chunked(x, dt, a, b, c, chunk=64):
+    """Mamba-2's scan in matrix form (arXiv:2405.21060, section 6), from a zero state.
+
+    x (B, T, H, P), dt (B, T, H), a (H,) negative, b and c (B, T, G, N) -> y (B, T, H, P).
+    """
+    batch, n_steps, heads, headdim = x.shape
+    groups, d_state = b.shape[2:]
+    pad = -n_steps % chunk
+    if pad:
+        x, dt, b, c = (F.pad(t, (0, 0) * (t.dim() - 2) + (0, pad)) for t in (x, dt, b, c))
+    n_chunks = (n_steps + pad) // chunk
+    x = x.view(batch, n_chunks, chunk, groups, heads // groups, headdim)
+    b, c = (t.view(batch, n_chunks, chunk, groups, d_state) for t in (b, c))
+    dt = dt.view(batch, n_chunks, chunk, groups, heads // groups)
+    decay = (dt * a.view(groups, -1)).cumsum(2)                                # log of the decay since the chunk began
+    xdt = x * dt.to(x.dtype).unsqueeze(-1)
+
+    later = decay.permute(0, 1, 3, 4, 2)                                       # (B, chunks, G, h, chunk)
+    mask = torch.ones(chunk, chunk, dtype=torch.bool, device=x.device).tril()
+    gap = (later.unsqueeze(-1) - later.unsqueeze(-2)).masked_fill(~mask, -math.inf)
+    cb = torch.einsum("bzign,bzjgn->bzgij", c, b)
+    y = torch.einsum("bzghij,bzjghp->bzighp", (gap.exp() * cb.unsqueeze(3)).to(x.dtype), xdt)
+    if n_chunks > 1:
+        rest = (decay[:, :, -1:] - decay).exp().to(x.dtype)                    # decay from each step to the chunk's end
+        states = torch.einsum("bzjgn,bzjghp->bzghpn", b, xdt * rest.unsqueeze(-1)).to(dt.dtype)
+        total = decay[:, :, -1].exp()                                          # (B, chunks, G, h)
+        state, before = torch.zeros_like(states[:, 0]), []
+        for z in range(n_chunks):
+            before.append(state)
+            state = state * total[:, z, ..., None, None] + states[:, z]
+        before = torch.stack(before, 1).to(x.dtype)
+        y = y + torch.einsum("bzign,bzghpn->bzighp", c, before) * decay.exp().to(x.dtype).unsqueeze(-1)
+    return y.reshape(batch, n_steps + pad, heads, headdim)[:, :n_steps]
+
+
+def ssd_scan(x, dt, a, b, c):
+    """The fast kernel where it runs, the matrix form elsewhere; shapes as in ssd_chunked."""
+    sizes = (x.shape[-1], b.shape[-1])
+    if x.is_cuda and all(s >= 16 and s & (s - 1) == 0 for s in sizes):
+        from ssd import ssd
+        return ssd(x, dt, a, b, c)
+    return ssd_chunked(x, dt, a, b, c)
+
+
+def causal_conv(x, weight, bias):
+    """Depthwise causal convolution and SiLU; x (B, T, C), weight (C, 1, d_conv), bias (C,)."""
+    d_conv = weight.shape[-1]
+    padded = F.pad(x, (0, 0, d_conv - 1, 0))
+    weight = weight.to(x.dtype)
+    y = sum(padded[:, k:k + x.shape[1]] * weight[:, 0, k] for k in range(d_conv))
+    return F.silu(y + bias.to(x.dtype))
+
+
+def init_dt_bias(n):
+    """Bias whose softplus is log-uniform in 0.001..0.1 steps (the Mamba papers' initialisation)."""
+    dt = torch.exp(torch.rand(n) * (math.log(0.1) - math.log(0.001)) + math.log(0.001))
+    return dt + torch.log(-torch.expm1(-dt))
+
+
+class Mamba2(nn.Module):
+    """x (B, T, D) -> (B, T, D). in_proj rows: z, x, B, C, dt."""
+
+    def __init__(self, d_model, cfg, eps):
+        super().__init__()
+        self.d_inner, self.d_state = cfg["d_inner"], cfg["d_state"]
+        self.headdim, self.groups = cfg["headdim"], cfg.get("n_groups", 1)
+        self.heads, self.eps = self.d_inner // self.headdim, eps
+        conv_dim = self.d_inner + 2 * self.groups * self.d_state
+        self.in_proj = nn.Linear(d_model, self.d_inner + conv_dim + self.heads, bias=False)
+        self.conv1d = nn.Conv1d(conv_dim, conv_dim, cfg.get("d_conv", 4), groups=conv_dim)
+        self.dt_bias = nn.Parameter(init_dt_bias(self.heads))
+        self.A_log = nn.Parameter(torch.empty(self.heads).uniform_(1, 16).log())
+        self.D = nn.Parameter(torch.ones(self.heads))
+        self.norm = nn.RMSNorm(self.d_inner)
+        self.out_proj = nn.Linear(self.d_inner, d_model, bias=False)
+
+    def forward(self, u):
+        gn = self.groups * self.d_state
+        spare = -self.in_proj.out_features % 8                     # rows of zeros: the GPU's matrix units want multiples of 8
+        zxbcdt = F.linear(u, F.pad(self.in_proj.weight, (0, 0, 0, spare)))
+        z, xbc, dt, _ = zxbcdt.split([self.d_inner, self.d_inner + 2 * gn, self.heads, spare], -1)
+        x, b, c = causal_conv(xbc, self.conv1d.weight, self.conv1d.bias).split([self.d_inner, gn, gn], -1)
+        x = x.unflatten(-1, (self.heads, self.headdim))
+        dt = F.softplus(dt.float() + self.dt_bias)
+        y = ssd_scan(x, dt, -self.A_log.exp(), b.unflatten(-1, (self.groups, -1)),
+                     c.unflatten(-1, (self.groups, -1)))
+        y = (y + x * self.D.to(x.dtype).unsqueeze(-1)).flatten(-2) * F.silu(z)
+        y = rms_norm(y.unflatten(-1, (self.groups, -1)), self.norm.weight.view(self.groups, -1), self.eps).flatten(-2)
+        return self.out_proj(y)
+
+
+class Mamba(nn.Module):
+    """x (B, T, D) -> (B, T, D). in_proj rows: x, z. The scan is a plain loop: for golden vectors and small runs."""
+
+    def __init__(self, d_model, cfg, eps):
+        super().__init__()
+        self.d_inner, self.d_state, self.dt_rank = cfg["d_inner"], cfg["d_state"], cfg["dt_rank"]
+        self.in_proj = nn.Linear(d_model, 2 * self.d_inner, bias=False)
+        self.conv1d = nn.Conv1d(self.d_inner, self.d_inner, cfg.get("d_conv", 4), groups=self.d_inner)
+        self.x_proj = nn.Linear(self.d_inner, self.dt_rank + 2 * self.d_state, bias=False)
+        self.dt_proj = nn.Linear(self.dt_rank, self.d_inner)
+        self.dt_proj.bias.data = init_dt_bias(self.d_inner)
+        self.A_log = nn.Parameter(torch.arange(1, self.d_state + 1).float().log().repeat(self.d_inner, 1))
+        self.D = nn.Parameter(torch.ones(self.d_inner))
+        self.out_proj = nn.Linear(self.d_inner, d_model, bias=False)
+
+    def forward(self, u):
+        x, z = self.in_proj(u).chunk(2, -1)
+        x = causal_conv(x, self.conv1d.weight, self.conv1d.bias)
+        dt, b, c = self.x_proj(x).float().split([self.dt_rank, self.d_state, self.d_state], -1)
+        dt = F.softplus(F.linear(dt, self.dt_proj.weight.float(), self.dt_proj.bias))
+        a, h, ys = -self.A_log.exp(), 0.0, []
+        for t in range(u.shape[1]):
+            h = torch.exp(dt[:, t, :, None] * a) * h + (dt[:, t] * x[:, t])[..., None] * b[:, t, None]
+            ys.append((h * c[:, t, None]).sum(-1))
+        y = torch.stack(ys, 1).to(x.dtype) + x * self.D.to(x.dtype)
+        return self.out_proj(y * F.silu(z))
+
+
+class BandMlp(nn.Module):
+    """Mixes across bands, the same for every channel; x (B, T, S, D) -> (B, T, S, D)."""
+
+    def __init__(self, n_bands, cfg):
+        super().__init__()
+        self.fc1 = nn.Linear(n_bands, cfg["d_hidden"])
+        self.fc2 = nn.Linear(cfg["d_hidden"], n_bands)
+
+    def forward(self, x):
+        return self.fc2(F.silu(self.fc1(x.transpose(-1, -2)))).transpose(-1, -2)
+
+
+class Block(nn.Module):
+    """x + mixer(norm(x)) on x (B, T, S, D); along time each band is a sequence of its own."""
+
+    def __init__(self, d_model, n_bands, cfg, eps):
+        super().__init__()
+        self.eps = eps
+        self.norm = nn.RMSNorm(d_model)
+        if cfg["mixer"] == "band_mlp":
+            self.mixer = BandMlp(n_bands, cfg)
+        else:
+            self.mixer = {"mamba": Mamba, "mamba2": Mamba2}[cfg["mixer"]](d_model, cfg, eps)
+
+    def forward(self, x):
+        h = rms_norm(x, self.norm.weight, self.eps)
+        if isinstance(self.mixer, BandMlp):
+            return x + self.mixer(h)
+        batch, steps, bands, d_model = h.shape
+        h = self.mixer(h.transpose(1, 2).reshape(batch * bands, steps, d_model))
+        return x + h.view(batch, bands, steps, d_model).transpose(1, 2)
+
+
+class Denoiser(nn.Module):
+    """noisy (B, samples) at rate_hz -> denoised (B, samples), aligned with the input."""
+
+    def __init__(self, cfg):
+        super().__init__()
+        self.cfg = cfg
+        front, eps, d_model = cfg["front_end"], cfg["norm_eps"], cfg["d_model"]
+        edges = front["band_edges"]
+        self.front_end = Spectral(front)
+        self.band_in = BandLinear(edges, 3, d_model, "in")
+        self.backbone = nn.Module()
+        self.backbone.layers = nn.ModuleList(Block(d_model, len(edges) - 1, c, eps) for c in cfg["blocks"])
+        self.backbone.norm_f = nn.RMSNorm(d_model)
+        self.band_out = BandLinear(edges, 2, d_model, "out")
+        depth = math.sqrt(len(cfg["blocks"]))
+        for block in self.backbone.layers:
+            last = block.mixer.fc2 if isinstance(block.mixer, BandMlp) else block.mixer.out_proj
+            last.weight.data /= depth
+
+    def network(self, features):
+        """features (B, T, 3K) -> (B, T, 2K), real and imaginary part of the mask less 1; the residual stays float32."""
+        x = self.band_in(features).float()
+        for block in self.backbone.layers:
+            x = block(x)
+        return self.band_out(rms_norm(x, self.backbone.norm_f.weight, self.cfg["norm_eps"])).float()
+
+    def mask(self, features):
+        """features (B, T, 3K) -> complex mask (B, T, K)."""
+        return 1 + torch.view_as_complex(self.network(features).unflatten(-1, (-1, 2)).contiguous())
+
+    def forward(self, noisy):
+        spectrum = self.front_end(noisy)
+        enhanced = spectrum * self.mask(self.front_end.features(spectrum))
+        return self.front_end.inverse(enhanced, noisy.shape[-1])
+
+
+def count(cfg):
+    """Parameters of the network."""
+    return sum(p.numel() for p in Denoiser(cfg).parameters())
+
+
+def load_config(path):
+    with open(path, encoding="utf-8") as f:
+        return json.load(f)
