@@ -1,0 +1,452 @@
+#!/usr/bin/env python3
+"""Score denoisers side by side: same files, same run, one Markdown table.
+
+    python training/evaluate.py --audio ROOT --peers DIR --maudio build/cli/maudio --presets voice voice-live
+    python training/evaluate.py --set PAIRS --checkpoint RUN/checkpoint.pt --peers DIR --systems gtcrn
+
+The files are the set of training/evalset.py, made from ROOT, and/or folders
+PAIRS with noisy/NAME.wav and clean/NAME.wav at any rate. Systems read and
+write WAV files at the rate of the input; scores are taken at 16 kHz.
+
+DIR of --peers holds denoise.py (gtcrn, dtln, dfn3) and dnsmos_p835.onnx; RNNoise comes
+from the package pyrnnoise where that is installed. Presets and --model files
+run through the maudio command, --checkpoint files (.pt of train.py, or
+.safetensors) through training/model.py.
+"""
+import argparse
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import resource
+import shlex
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Optional
+
+import numpy as np
+import soundfile as sf
+from scipy.signal import resample_poly
+
+from evalset import RATE, Item, evalset
+
+PEER_LATENCY_MS = {"gtcrn": 32, "dtln": 32, "dfn3": 40, "rnnoise": 30}
+RNNOISE_DELAY = 960             # samples at 48 kHz that rnnoise 0.2 puts out before the first of the input
+SETTLE_S = 1.0                  # noise alone: time to adapt before the attenuation is measured
+METRICS = ("pesq", "stoi", "si_sdr_db", "sig", "bak", "ovrl")
+SCORES_VERSION = "1"            # part of the key of cached scores
+
+
+class Failure(Exception):
+    """A sentence for the user."""
+
+
+@dataclass
+class System:
+    """Something that denoises one WAV file into another of the same rate and length."""
+
+    name: str
+    latency_ms: Optional[float]
+    run: Callable               # (path in, path out) -> None
+    version: Optional[str]      # key of its cached output; None: run it every time
+
+
+# Systems
+
+def call(command):
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    except OSError as error:
+        raise Failure(f"{command[0]}: cannot be run: {error.strerror}") from error
+    if done.returncode:
+        raise Failure(f"{shlex.join(map(str, command))}: exit status {done.returncode}: {done.stdout.strip()[-500:]}")
+
+
+def command_system(name, latency_ms, command, version=None):
+    return System(name, latency_ms, lambda a, b: call([*command, a, b]), version)
+
+
+def resample(x, rate, to):
+    g = np.gcd(rate, to)
+    return x if rate == to else resample_poly(x, to // g, rate // g)
+
+
+def array_system(name, latency_ms, rate, denoise, version=None):
+    """A system from denoise: (samples,) at `rate` -> (samples,)."""
+    def run(source, target):
+        x, rate_in = sf.read(source, dtype="float32")
+        y = resample(denoise(resample(x, rate_in, rate)), rate, rate_in)
+        sf.write(target, y[:len(x)], rate_in, subtype="FLOAT")
+    return System(name, latency_ms, run, version)
+
+
+def peer_systems(folder, wanted):
+    script = Path(folder) / "denoise.py"
+    if not script.exists():
+        raise Failure(f"{script}: does not exist")
+    digest = hashlib.sha1(script.read_bytes()).hexdigest()
+    systems = [command_system(name, PEER_LATENCY_MS[name], [sys.executable, script, name], f"{name}-{digest}")
+               for name in ("gtcrn", "dtln", "dfn3") if name in wanted]
+    if "rnnoise" in wanted:
+        if importlib.util.find_spec("pyrnnoise"):
+            systems.append(rnnoise())
+        else:
+            print("rnnoise is left out: the package pyrnnoise is not installed", file=sys.stderr)
+    return systems
+
+
+def rnnoise():
+    import ctypes
+    from pyrnnoise.rnnoise import FRAME_SIZE, create, destroy, lib
+
+    def denoise(x):
+        state = create()
+        n = len(x) + RNNOISE_DELAY
+        frames = np.pad(x * 32768, (0, n - len(x) + -n % FRAME_SIZE)).astype(np.float32).reshape(-1, FRAME_SIZE)
+        for frame in frames:
+            samples = frame.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+            lib.rnnoise_process_frame(state, samples, samples)
+        destroy(state)
+        return frames.reshape(-1)[RNNOISE_DELAY:n] / 32768
+
+    version = importlib.metadata.version("pyrnnoise")
+    return array_system("rnnoise", PEER_LATENCY_MS["rnnoise"], 48000, denoise, f"rnnoise-{version}-{RNNOISE_DELAY}")
+
+
+def read_model(path):
+    """(config, state_dict) of a checkpoint of train.py or a model file."""
+    import torch
+    if not Path(path).exists():
+        raise Failure(f"{path}: does not exist")
+    if Path(path).suffix == ".safetensors":
+        from safetensors import safe_open
+        with safe_open(path, "pt") as f:
+            return json.loads(f.metadata()["maudio"]), {k: f.get_tensor(k).float() for k in f.keys()}
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    return saved["config"], saved["model"]
+
+
+def latency_ms(config):
+    return 2 * config["front_end"]["hop_ms"]
+
+
+def checkpoint_system(path):
+    import torch
+    from model import Denoiser
+    torch.set_num_threads(1)
+    config, state = read_model(path)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    net = Denoiser(config).to(device).eval()
+    net.load_state_dict(state)
+
+    def denoise(x):
+        with torch.inference_mode():
+            return net(torch.from_numpy(np.float32(x))[None].to(device))[0].cpu().numpy()
+
+    return array_system(str(path), latency_ms(config), config["front_end"]["rate_hz"], denoise)
+
+
+def preset_file(name):
+    folders = os.environ.get("MAUDIO_PRESETS", "").split(":") + [Path(__file__).parent.parent / "presets"]
+    files = (Path(folder) / f"{name}.safetensors" for folder in folders if folder)
+    return next((f for f in files if f.exists()), None)
+
+
+def maudio_systems(command, presets, models):
+    if (presets or models) and not command:
+        raise Failure("--presets and --model need --maudio, the path of the command")
+    systems = []
+    for name in presets:
+        path = preset_file(name)
+        latency = latency_ms(read_model(path)[0]) if path else None
+        systems.append(command_system(name, latency, [command, "process", "--preset", name]))
+    for path in models:
+        latency = latency_ms(read_model(path)[0])
+        systems.append(command_system(str(path), latency, [command, "process", "--model", path]))
+    return systems
+
+
+# Sets
+
+def pairs(folder):
+    """Items of a folder with noisy/NAME.wav and clean/NAME.wav, at their own rate: list of (Item, rate)."""
+    found = []
+    for noisy_path in sorted((Path(folder) / "noisy").glob("*.wav")):
+        clean_path = Path(folder) / "clean" / noisy_path.name
+        if not clean_path.exists():
+            raise Failure(f"{clean_path}: does not exist, but {noisy_path} does")
+        (noisy, rate), (clean, clean_rate) = (sf.read(p, dtype="float32") for p in (noisy_path, clean_path))
+        if noisy.ndim != 1 or noisy.shape != clean.shape or rate != clean_rate:
+            raise Failure(f"{noisy_path}: is not mono, or differs from {clean_path} in length or rate")
+        found.append((Item(noisy_path.stem, noisy, clean, frozenset(["mix"])), rate))
+    if not found:
+        raise Failure(f"{folder}: no noisy/*.wav")
+    return found
+
+
+def output_of(system, item, rate, cache, folder):
+    """What `system` makes of an item: (samples,)."""
+    source, target = (Path(folder) / f"{kind}.wav" for kind in ("in", "out"))
+    sf.write(source, item.noisy, rate, subtype="PCM_16")
+    kept = None
+    if cache and system.version:
+        key = hashlib.sha1(source.read_bytes() + system.version.encode()).hexdigest()
+        kept = target = Path(cache) / "audio" / f"{key}.wav"
+    if not (kept and kept.exists()):
+        part = target.with_suffix(".part.wav")
+        part.unlink(missing_ok=True)
+        system.run(source, part)
+        if not part.exists():
+            raise Failure(f"{system.name}: wrote no file for {item.name}")
+        part.replace(target)
+    y, rate_out = sf.read(target, dtype="float32")
+    if rate_out != rate or y.shape != item.noisy.shape:
+        raise Failure(f"{system.name}: {item.name} went in with {item.noisy.shape} samples at {rate} Hz "
+                      f"and came out with {y.shape} at {rate_out} Hz")
+    if not np.isfinite(y).all():
+        raise Failure(f"{system.name}: {item.name} came out with samples that are not finite")
+    return y
+
+
+# Scores
+
+def si_sdr_db(estimate, target):
+    """Scale-invariant signal-to-distortion ratio; (samples,) each; Le Roux et al. 2019."""
+    estimate, target = np.float64(estimate), np.float64(target)
+    wanted = target * (estimate @ target) / (target @ target)
+    return 10 * np.log10((wanted @ wanted + 1e-20) / (np.sum((estimate - wanted) ** 2) + 1e-20))
+
+
+class Dnsmos:
+    """DNSMOS P.835 (Reddy et al. 2022): {"sig", "bak", "ovrl"} of (samples,) at 16 kHz."""
+
+    LENGTH = 144160
+    POLYNOMIALS = {"sig": (-0.08397278, 1.22083953, 0.0052439), "bak": (-0.13166888, 1.60915514, -0.39604546),
+                   "ovrl": (-0.06766283, 1.11546468, 0.04602535)}
+
+    def __init__(self, path):
+        import onnxruntime
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self.net = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.input = self.net.get_inputs()[0].name
+
+    def __call__(self, x):
+        x = np.tile(x, -(-self.LENGTH // len(x))) if len(x) < self.LENGTH else x
+        starts = range(0, (len(x) - self.LENGTH) // RATE * RATE + 1, RATE)
+        raw = [self.net.run(None, {self.input: np.float32(x[None, a:a + self.LENGTH])})[0][0] for a in starts]
+        return {name: float(np.mean([np.polyval(self.POLYNOMIALS[name], r[k]) for r in raw]))
+                for k, name in enumerate(("sig", "bak", "ovrl"))}
+
+
+DNSMOS = None       # of this worker process, if the peers' folder has it
+
+
+def start_worker(dnsmos_path):
+    global DNSMOS
+    DNSMOS = Dnsmos(dnsmos_path) if dnsmos_path else None
+
+
+def scores(estimate, clean, noisy, tags):
+    """The scores of one output at 16 kHz, by the kind of item; (samples,) each."""
+    from pesq import pesq
+    from pystoi import stoi
+    if "noise" in tags:
+        a = round(SETTLE_S * RATE)
+        power = [np.mean(np.square(x[a:], dtype=np.float64)) for x in (noisy, estimate)]
+        return {"attenuation_db": float(10 * np.log10(power[0] / max(power[1], 1e-10)))}    # -100 dBFS is silence
+    if not estimate.any():
+        raise Failure("the output is silent")
+    result = {"pesq": float(pesq(RATE, clean, estimate, "wb"))}
+    if "mix" in tags:
+        result |= {"stoi": float(stoi(clean, estimate, RATE)), "si_sdr_db": float(si_sdr_db(estimate, clean))}
+        if DNSMOS:
+            result |= DNSMOS(estimate)
+    return result
+
+
+def score(job):
+    """scores() through the cache; job: (system name, item, estimate, rate, cache folder)."""
+    name, item, estimate, rate, cache = job
+    signals = [np.float32(resample(x, rate, RATE)) for x in (estimate, item.clean, item.noisy)]
+    key = hashlib.sha1(b"".join(x.tobytes() for x in signals))
+    key.update(f"{SCORES_VERSION} {sorted(item.tags)} {DNSMOS is not None}".encode())
+    kept = Path(cache) / "scores" / f"{key.hexdigest()}.json" if cache else None
+    if kept and kept.exists():
+        return json.loads(kept.read_text(encoding="utf-8"))
+    try:
+        result = scores(*signals, item.tags)
+    except Exception as error:      # the exceptions of pesq share no narrower class
+        raise Failure(f"{name}: {item.name} cannot be scored: {error}") from error
+    if kept:
+        kept.write_text(json.dumps(result), encoding="utf-8")
+    return result
+
+
+def realtime_factor(system, folder, items):
+    """Processor time of the whole process over the length of its input, 60 s at 48 kHz."""
+    rate = 48000
+    x = np.concatenate([resample(item.noisy, item_rate, rate) for item, item_rate in items])
+    x = np.resize(x, 60 * rate)
+    source, target = (Path(folder) / f"long-{kind}.wav" for kind in ("in", "out"))
+    sf.write(source, x, rate, subtype="PCM_16")
+
+    def spent():
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(u.ru_utime + u.ru_stime for u in used)
+
+    before = spent()
+    system.run(source, target)
+    return (spent() - before) / 60
+
+
+# Report
+
+def interval(difference):
+    """Mean of (items,) and its 95% interval by the bootstrap."""
+    rng = np.random.default_rng(0)
+    picks = rng.integers(0, len(difference), (10000, len(difference)))
+    low, high = np.percentile(difference[picks].mean(1), [2.5, 97.5])
+    return f"{difference.mean():+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def column(results, name, items, metric, select):
+    """One metric of one system over the chosen items: (items,), empty where there is none."""
+    return np.array([r[metric] for r, (item, _) in zip(results[name], items) if select(item.tags) and metric in r])
+
+
+CATEGORIES = {
+    "dry, noise": lambda t: t == {"mix"}, "reverb": lambda t: "reverb" in t,
+    "music": lambda t: "music" in t, "low level": lambda t: "low" in t,
+}
+
+
+def mark(row):
+    return "| " + " | ".join(row) + " |"
+
+
+def table(header, rows):
+    return "\n".join([mark(header), mark(["---"] * len(header)), *map(mark, rows)])
+
+
+def report(title, items, latencies, results, reference, speeds):
+    """Markdown: the mixtures, then by category."""
+    mixed = lambda tags: "mix" in tags
+    digits = {"stoi": 3, "si_sdr_db": 1}
+    shown = [m for m in METRICS if len(column(results, "noisy", items, m, mixed))]
+    title_of = {"pesq": "PESQ-WB", "stoi": "STOI", "si_sdr_db": "SI-SDR dB", "sig": "SIG", "bak": "BAK", "ovrl": "OVRL"}
+    compare = ["pesq", "si_sdr_db"] if reference in results else []
+    header = ["system", "latency ms"] + [title_of[m] for m in shown]
+    header += [f"{title_of[m]} against {reference} (95%)" for m in compare] + (["CPU/realtime"] if speeds else [])
+    rows = []
+    for name in results:
+        row = [name, f"{latencies[name]:g}" if latencies[name] is not None else "-"]
+        row += [f"{column(results, name, items, m, mixed).mean():.{digits.get(m, 2)}f}" for m in shown]
+        for m in compare:
+            a, b = (column(results, n, items, m, mixed) for n in (name, reference))
+            row.append(interval(a - b) if name != reference else "")
+        rows.append(row + ([f"{speeds[name]:.3f}" if name in speeds else ""] if speeds else []))
+    n = sum("mix" in item.tags for item, _ in items)
+    text = [f"### {title}: {n} mixtures", table(header, rows)]
+
+    kinds = {k: f for k, f in CATEGORIES.items() if any(f(item.tags) for item, _ in items)}
+    if len(kinds) > 1:
+        count = {k: sum(f(item.tags) for item, _ in items) for k, f in kinds.items()}
+        header = ["PESQ-WB / SI-SDR dB"] + [f"{k} ({count[k]})" for k in kinds]
+        header += ["clean in, PESQ-WB", "noise alone, attenuation dB"]
+        rows = []
+        for name in results:
+            row = [name]
+            for f in kinds.values():
+                p, s = (column(results, name, items, m, f).mean() for m in ("pesq", "si_sdr_db"))
+                row.append(f"{p:.2f} / {s:.1f}")
+            row.append(f"{column(results, name, items, 'pesq', lambda t: 'clean' in t).mean():.2f}")
+            row.append(f"{column(results, name, items, 'attenuation_db', lambda t: 'noise' in t).mean():.1f}")
+            rows.append(row)
+        text.append(table(header, rows))
+    return "\n\n".join(text)
+
+
+def evaluate(title, items, systems, args, pool):
+    """Run and score every system on `items`: (Markdown, entry of the JSON file)."""
+    results, speeds = {}, {}
+    noisy = System("noisy", None, None, None)
+    with tempfile.TemporaryDirectory() as folder:
+        for system in [noisy, *systems]:
+            jobs = []
+            for item, rate in items:
+                y = item.noisy if system is noisy else output_of(system, item, rate, args.cache, folder)
+                jobs.append(pool.submit(score, (system.name, item, y, rate, args.cache)))
+            results[system.name] = [job.result() for job in jobs]
+            if args.speed and system is not noisy:
+                speeds[system.name] = realtime_factor(system, folder, items)
+            print(f"{title}: {system.name} done", file=sys.stderr)
+    latencies = {s.name: s.latency_ms for s in [noisy, *systems]}
+    text = report(title, items, latencies, results, args.reference, speeds)
+    described = [{"name": item.name, "tags": sorted(item.tags), **item.about} for item, _ in items]
+    return text, {"set": title, "items": described, "latency_ms": latencies, "cpu_per_realtime": speeds,
+                  "scores": results}
+
+
+def parse():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--audio", metavar="ROOT", help="folder with eval/speech, eval/noise, eval/music")
+    p.add_argument("--seed", type=int, default=1, help="of the set made from ROOT (default 1)")
+    p.add_argument("--set", metavar="PAIRS", action="append", default=[],
+                   help="folder with noisy/*.wav and clean/*.wav; may be repeated")
+    p.add_argument("--peers", metavar="DIR", help="folder with denoise.py and dnsmos_p835.onnx")
+    p.add_argument("--systems", nargs="*", default=list(PEER_LATENCY_MS), help="peers to run (default all)")
+    p.add_argument("--maudio", metavar="COMMAND", help="path of the maudio command")
+    p.add_argument("--presets", nargs="*", default=[], help="presets to run")
+    p.add_argument("--model", nargs="*", default=[], help="model files to run through the command")
+    p.add_argument("--checkpoint", nargs="*", default=[], help="checkpoints or model files to run in PyTorch")
+    p.add_argument("--reference", default="gtcrn", help="system that the others are compared with (default gtcrn)")
+    p.add_argument("--cache", metavar="DIR", help="keep peers' outputs and all scores here, for the next run")
+    p.add_argument("--jobs", type=int, default=1, help="processes that score (default 1)")
+    p.add_argument("--no-dnsmos", action="store_true", help="leave out DNSMOS, nine tenths of the time of scoring")
+    p.add_argument("--speed", action="store_true", help="measure processor time on 60 s at 48 kHz as well")
+    p.add_argument("--json", metavar="OUT", help="write every score of every item here")
+    args = p.parse_args()
+    if not (args.audio or args.set):
+        p.error("give --audio or --set")
+    unknown = set(args.systems) - set(PEER_LATENCY_MS)
+    if unknown:
+        p.error(f"unknown peer {', '.join(sorted(unknown))}: there are {', '.join(PEER_LATENCY_MS)}")
+    return args
+
+
+def main():
+    args = parse()
+    if args.cache:
+        for kind in ("audio", "scores"):
+            (Path(args.cache) / kind).mkdir(parents=True, exist_ok=True)
+    systems = peer_systems(args.peers, args.systems) if args.peers else []
+    systems += maudio_systems(args.maudio, args.presets, args.model)
+    systems += [checkpoint_system(path) for path in args.checkpoint]
+    names = [s.name for s in systems]
+    if len(set(names)) != len(names):
+        raise Failure(f"a system is listed twice: {', '.join(names)}")
+    sets = {Path(folder).name: pairs(folder) for folder in args.set}
+    if args.audio:
+        sets = {f"evalset, seed {args.seed}": [(item, RATE) for item in evalset(args.audio, args.seed)]} | sets
+    dnsmos = Path(args.peers) / "dnsmos_p835.onnx" if args.peers and not args.no_dnsmos else None
+    entries = []
+    with ProcessPoolExecutor(args.jobs, initializer=start_worker, initargs=(dnsmos,)) as pool:
+        for title, items in sets.items():
+            text, entry = evaluate(title, items, systems, args, pool)
+            entries.append(entry)
+            print(text + "\n", flush=True)
+    if args.json:
+        Path(args.json).write_text(json.dumps(entries, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(f"evaluate.py: {failure}")
