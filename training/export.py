@@ -1,4 +1,8 @@
-"""Write a model file (docs/model-format.md) from a configuration and a state dict."""
+"""Write a model file (docs/model-format.md) from a checkpoint of train.py.
+
+    python training/export.py RUN/checkpoint.pt voice.safetensors [--dtype float16]
+"""
+import argparse
 import json
 
 import torch
@@ -21,3 +25,20 @@ def export(path, cfg, state_dict, dtype="float32"):
             raise ValueError(f"{name} is not finite as {kind}")
     text = json.dumps({key: cfg[key] for key in KEYS if key in cfg})
     save_file(tensors, path, metadata={"maudio": text})
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("checkpoint")
+    p.add_argument("model", help="the file to write")
+    p.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32", help="of large matrices")
+    args = p.parse_args()
+    saved = torch.load(args.checkpoint, map_location="cpu", weights_only=True)
+    kept = ("batch", "seconds", "lr", "optimizer", "average", "pairings", "loss", "seed")
+    training = {"steps": saved["step"], "minutes": round(saved["elapsed"] / 60, 1),
+                **{k: saved["args"][k] for k in kept if k in saved["args"]}}
+    export(args.model, {**saved["config"], "training": training}, saved["model"], args.dtype)
+
+
+if __name__ == "__main__":
+    main()

@@ -50,7 +50,10 @@ class Pool:
 
 
 class Mixer:
-    """batch() -> noisy, clean (B, L), once; combine(*sources()) may pair the same sources again. Clean keeps the early part of a room and the channel's colour."""
+    """batch() -> noisy, clean (B, L); combine(*sources()) again pairs the same sources anew.
+
+    Clean keeps the early part of a room and the channel's colour.
+    """
 
     def __init__(self, pools, batch, seconds, device, seed):
         self.pools, self.batch_size, self.length = pools, batch, round(seconds * RATE_HZ)
@@ -96,7 +99,7 @@ class Mixer:
         return 10 ** (F.interpolate(knots, size=self.length, mode="linear", align_corners=True)[:, 0] / 20)
 
     def rooms(self, n):
-        """Synthetic room responses (n, 0.8 s): direct sound, sparse early echoes, exponential tail; and their early part."""
+        """Synthetic room responses (n, 0.8 s), of sparse echoes and an exponential tail, and their early part."""
         length = round(0.8 * RATE_HZ)
         t = torch.arange(length, device=self.device) / RATE_HZ
         rt60 = self.uniform(0.1, 0.9, n, 1)

@@ -184,7 +184,7 @@ class Mamba2(nn.Module):
 
     def forward(self, u):
         gn = self.groups * self.d_state
-        spare = -self.in_proj.out_features % 8                     # rows of zeros: the GPU's matrix units want multiples of 8
+        spare = -self.in_proj.out_features % 8       # rows of zeros: matrix units want multiples of 8
         zxbcdt = F.linear(u, F.pad(self.in_proj.weight, (0, 0, 0, spare)))
         z, xbc, dt, _ = zxbcdt.split([self.d_inner, self.d_inner + 2 * gn, self.heads, spare], -1)
         x, b, c = causal_conv(xbc, self.conv1d.weight, self.conv1d.bias).split([self.d_inner, gn, gn], -1)

@@ -32,12 +32,14 @@ def compare(device, shape, groups, d_state, dtype):
 
 if __name__ == "__main__":
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    good = compare(device, (2, 100, 4, 32), 1, 16, torch.float32) and compare(device, (1, 150, 4, 16), 2, 32, torch.float32)
+    good = compare(device, (2, 100, 4, 32), 1, 16, torch.float32)
+    good = compare(device, (1, 150, 4, 16), 2, 32, torch.float32) and good
     if device == "cuda":
         good = compare(device, (8, 500, 4, 32), 1, 16, torch.bfloat16) and good
         from triton.testing import do_bench
         shape = (2048, 500, 4, 32)
-        x, w = torch.randn(shape, device=device, dtype=torch.bfloat16).requires_grad_(), torch.randn(shape, device=device)
+        x = torch.randn(shape, device=device, dtype=torch.bfloat16).requires_grad_()
+        w = torch.randn(shape, device=device)
         b, c = (torch.randn(2048, 500, 1, 16, device=device, dtype=torch.bfloat16).requires_grad_() for _ in range(2))
         dt, a = torch.rand(2048, 500, 4, device=device).requires_grad_(), -torch.rand(4, device=device).requires_grad_()
         for name, f in (("triton", ssd), ("compiled", torch.compile(ssd_chunked))):

@@ -1,6 +1,7 @@
 """Train a denoiser for a given time on one or more GPUs.
 
-    python training/train.py --config training/configs/voice.json --data DATA/train --check DATA/eval --out RUN --minutes 20
+    python training/train.py --config training/configs/voice.json --data DATA/train --check DATA/eval \
+        --out RUN --minutes 20
     torchrun --nproc-per-node 2 training/train.py ...
 
 DATA/{train,eval}/{speech,noise,music}/*.opus come from prepare.py. RUN/checkpoint.pt holds all that --resume needs;
@@ -19,8 +20,7 @@ from losses import Loss, si_sdr_db
 from mix import Mixer, Pool, read_folder
 from model import Denoiser, load_config
 
-MIXED_AT_ONCE = 4          # steps that one call of the mixer serves: its many small kernels cost the same for more clips
-LOSS_WEIGHTS = {"spectral": 100.0, "pesq": 0.6, "sdr": 0.15}
+MIXED_AT_ONCE = 4       # steps that one call of the mixer serves: its many small kernels cost the same for more clips
 
 
 def parse():
@@ -33,6 +33,8 @@ def parse():
     p.add_argument("--batch", type=int, default=64, help="clips a GPU and step")
     p.add_argument("--seconds", type=float, default=4.0, help="length of a clip")
     p.add_argument("--pairings", type=int, default=1, help="times that speech and noise once drawn are mixed anew")
+    p.add_argument("--loss", type=float, nargs=3, default=(100.0, 0.6, 0.15), metavar=("SPECTRAL", "PESQ", "SDR"),
+                   help="weights of the parts of the loss (default: %(default)s)")
     p.add_argument("--lr", type=float, default=2e-3)
     p.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw")
     p.add_argument("--average", type=float, default=0.999, help="decay a step of the running average of the weights")
@@ -65,7 +67,8 @@ def optimizers_of(model, kind, lr):
     decay, matrices, plain = [], [], []
     for name, p in model.named_parameters():
         matrix = p.dim() == 2 and "A_log" not in name and "bias" not in name
-        (matrices if matrix and name.startswith("backbone") and kind == "muon" else decay if matrix else plain).append(p)
+        muon = matrix and name.startswith("backbone") and kind == "muon"
+        (matrices if muon else decay if matrix else plain).append(p)
     groups = [{"params": decay, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
     out = [torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98))]
     if matrices:
@@ -96,7 +99,7 @@ class Trainer:
         self.parameters = list(self.model.parameters())
         self.average = [p.detach().clone() for p in self.parameters]
         self.optimizers = optimizers_of(self.model, args.optimizer, args.lr)
-        self.loss = Loss(LOSS_WEIGHTS, compiled=args.compile_loss).to(self.device)
+        self.loss = Loss(dict(zip(("spectral", "pesq", "sdr"), args.loss)), compiled=args.compile_loss).to(self.device)
         self.step, self.elapsed = 0, 0.0
         if args.resume:
             self.load(args.resume)
@@ -184,7 +187,7 @@ class Trainer:
         os.makedirs(self.args.out, exist_ok=True)
         log = open(os.path.join(self.args.out, f"log{self.rank or ''}.jsonl"), "a", encoding="utf-8", buffering=1)
         begun, before, checked, totals, count = time.time(), self.elapsed, time.time(), {}, 0
-        stop = torch.zeros(1, device=self.device)
+        stop, lowest = torch.zeros(1, device=self.device), math.inf
         while True:
             progress = self.elapsed / (60 * self.args.minutes)
             for k, v in self.train_step(learning_rate(progress, self.step)).items():
@@ -203,6 +206,9 @@ class Trainer:
                 if self.check_set:
                     line["check"] = self.check()
                 log.write(json.dumps(line) + "\n")
+                lowest = min(lowest, line["spectral"])
+                if not line["spectral"] < 10 * lowest:
+                    raise SystemExit(f"{self.args.out}: diverged at step {self.step}; the last checkpoint is kept")
                 self.save()
                 checked, totals, count = time.time(), {}, 0
             if done:
