@@ -1,6 +1,8 @@
 """Write a model file (docs/model-format.md) from a checkpoint of train.py.
 
-    python training/export.py RUN/checkpoint.pt voice.safetensors [--dtype float16]
+    python training/export.py RUN/checkpoint.pt [RUN2/checkpoint.pt ...] voice.safetensors [--dtype float16]
+
+Of several checkpoints of one network the mean of the weights is written.
 """
 import argparse
 import json
@@ -29,15 +31,17 @@ def export(path, cfg, state_dict, dtype="float32"):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("checkpoint")
+    p.add_argument("checkpoints", nargs="+", metavar="checkpoint")
     p.add_argument("model", help="the file to write")
     p.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32", help="of large matrices")
     args = p.parse_args()
-    saved = torch.load(args.checkpoint, map_location="cpu", weights_only=True)
+    loaded = [torch.load(path, map_location="cpu", weights_only=True) for path in args.checkpoints]
+    saved = loaded[-1]
+    mean = {name: torch.stack([c["model"][name] for c in loaded]).mean(0) for name in saved["model"]}
     kept = ("batch", "seconds", "lr", "optimizer", "average", "pairings", "loss", "seed")
-    training = {"steps": saved["step"], "minutes": round(saved["elapsed"] / 60, 1),
+    training = {"steps": [c["step"] for c in loaded], "minutes": [round(c["elapsed"] / 60, 1) for c in loaded],
                 **{k: saved["args"][k] for k in kept if k in saved["args"]}}
-    export(args.model, {**saved["config"], "training": training}, saved["model"], args.dtype)
+    export(args.model, {**saved["config"], "training": training}, mean, args.dtype)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import time
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from losses import Loss, si_sdr_db
 from mix import Mixer, Pool, read_folder
@@ -113,6 +114,11 @@ class Trainer:
 
     def load(self, path):
         saved = torch.load(path, map_location=self.device, weights_only=True)
+        ratio = self.cfg["front_end"]["hop_ms"] / saved["config"]["front_end"]["hop_ms"]
+        for name, value in saved["model"].items():
+            if name.endswith("dt_bias") and ratio != 1:           # the same decay a second at another frame rate
+                dt = nn.functional.softplus(value) * ratio
+                value.copy_(dt + torch.log(-torch.expm1(-dt)))
         if self.args.restart_schedule:
             self.model.load_state_dict(saved["model"])
         else:
