@@ -85,6 +85,11 @@ class Disturbance(nn.Module):
         """(B, samples) twice -> (B,): what the raw PESQ score falls short of 4.5."""
         return self.compare(self.bark(estimate), self.bark(target))
 
+    def mos(self, estimate, target):
+        """The same on the scale of PESQ-WB (ITU-T P.862.2), 1 to 4.64."""
+        raw = 4.5 - self(estimate, target)
+        return 0.999 + 4 / (1 + torch.exp(-1.3669 * raw + 3.8224))
+
     def compare(self, deg, ref):
         silent = (self.audible(ref, 100) < 1e7).unsqueeze(-1)
         mean_deg, mean_ref = ((p * ((p > 100 * self.threshold) & ~silent)).mean(1, keepdim=True) for p in (deg, ref))

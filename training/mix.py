@@ -30,7 +30,7 @@ def read_folder(folder):
 
 
 class Pool:
-    """Audio of one kind on the GPU; crops start anywhere, sources weighted by hours ** 0.5 unless told."""
+    """Audio of one kind on the GPU; crops start anywhere, sources weighted by hours ** 0.5."""
 
     def __init__(self, sources, device):
         self.names = list(sources)
@@ -145,14 +145,13 @@ class Mixer:
         n = self.batch_size
         out = self.resampled(self.pools["noise"], n, 0.8, 1.25)
         out = self.filtered(out, self.curve(n, 4) * self.lowpass(n, 0.1))
-        kinds = torch.rand(n, device=self.device, generator=self.g)
         share = max(1, round(n * 0.07))
         made = torch.cat([
             sum(self.resampled(self.pools["speech"], share, 0.9, 1.1) * self.uniform(0.4, 1, share, 1)
                 for _ in range(int(self.cpu.integers(3, 9)))),
             self.coloured(share), self.hum(share), self.clicks(share),
             self.resampled(self.pools["music"], share, 0.9, 1.1) if "music" in self.pools else self.coloured(share)])
-        where = kinds.argsort()[:len(made)]
+        where = torch.randperm(n, device=self.device, generator=self.g)[:len(made)]
         out[where] = made[:len(where)]
         out = out * torch.where(self.chance(0.3) > 0, self.modulation(n, 6, int(self.cpu.integers(4, 24))), 1.0)
         return out / (out.square().mean(1, keepdim=True).sqrt() + 1e-5)

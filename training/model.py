@@ -12,7 +12,6 @@ from torch import nn
 
 FORMAT_VERSION = "1.0"
 
-
 def rms_norm(x, weight, eps):
     """x (..., D) -> (..., D); Zhang & Sennrich 2019."""
     scale = torch.rsqrt(x.float().square().mean(-1, keepdim=True) + eps)
@@ -159,10 +158,14 @@ def causal_conv(x, weight, bias):
     return F.silu(y + bias.to(x.dtype))
 
 
+def softplus_inverse(y):
+    return y + torch.log(-torch.expm1(-y))
+
+
 def init_dt_bias(n):
     """Bias whose softplus is log-uniform in 0.001..0.1 steps (the Mamba papers' initialisation)."""
     dt = torch.exp(torch.rand(n) * (math.log(0.1) - math.log(0.001)) + math.log(0.001))
-    return dt + torch.log(-torch.expm1(-dt))
+    return softplus_inverse(dt)
 
 
 class Mamba2(nn.Module):
@@ -292,11 +295,6 @@ class Denoiser(nn.Module):
         spectrum = self.front_end(noisy)
         enhanced = spectrum * self.mask(self.front_end.features(spectrum))
         return self.front_end.inverse(enhanced, noisy.shape[-1])
-
-
-def count(cfg):
-    """Parameters of the network."""
-    return sum(p.numel() for p in Denoiser(cfg).parameters())
 
 
 def load_config(path):

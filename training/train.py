@@ -19,7 +19,7 @@ from torch import nn
 
 from losses import Loss, si_sdr_db
 from mix import Mixer, Pool, read_folder
-from model import Denoiser, load_config
+from model import Denoiser, load_config, softplus_inverse
 
 MIXED_AT_ONCE = 4       # steps that one call of the mixer serves: its many small kernels cost the same for more clips
 
@@ -114,12 +114,11 @@ class Trainer:
 
     def load(self, path):
         saved = torch.load(path, map_location=self.device, weights_only=True)
-        ratio = self.cfg["front_end"]["hop_ms"] / saved["config"]["front_end"]["hop_ms"]
-        for name, value in saved["model"].items():
-            if name.endswith("dt_bias") and ratio != 1:           # the same decay a second at another frame rate
-                dt = nn.functional.softplus(value) * ratio
-                value.copy_(dt + torch.log(-torch.expm1(-dt)))
         if self.args.restart_schedule:
+            ratio = self.cfg["front_end"]["hop_ms"] / saved["config"]["front_end"]["hop_ms"]
+            for name, value in saved["model"].items():
+                if name.endswith(("dt_bias", "dt_proj.bias")) and ratio != 1:    # the same decay a second
+                    value.copy_(softplus_inverse(nn.functional.softplus(value) * ratio))
             self.model.load_state_dict(saved["model"])
         else:
             self.model.load_state_dict(saved["raw"])
@@ -183,10 +182,10 @@ class Trainer:
         _, parts = self.loss(estimate, clean, noisy)
         active = clean.square().mean(1) > 1e-8
         level = 0.1 / (noisy.square().mean(-1, keepdim=True).sqrt() + 1e-4)
-        raw = 4.5 - self.loss.disturbance(estimate * level, clean * level)[active]
+        mos = self.loss.disturbance.mos(estimate * level, clean * level)[active]
         torch._foreach_copy_(self.parameters, kept)
         return {**{k: round(v.item(), 4) for k, v in parts.items()},
-                "mos": round((0.999 + 4 / (1 + torch.exp(-1.3669 * raw + 3.8224))).mean().item(), 3),
+                "mos": round(mos.mean().item(), 3),
                 "si_sdr": round(si_sdr_db(estimate, clean)[active].mean().item(), 2)}
 
     def run(self):
