@@ -12,6 +12,7 @@ from torch import nn
 
 FORMAT_VERSION = "1.0"
 
+
 def rms_norm(x, weight, eps):
     """x (..., D) -> (..., D); Zhang & Sennrich 2019."""
     scale = torch.rsqrt(x.float().square().mean(-1, keepdim=True) + eps)
