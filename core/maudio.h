@@ -60,6 +60,9 @@ typedef struct maudio_model maudio_model;
 /// State of one signal running through a model
 typedef struct maudio_stream maudio_stream;
 
+/// A stream that is heard, with controls; another can be faded in
+typedef struct maudio_effect maudio_effect;
+
 typedef enum {
   MAUDIO_TASK_DENOISE, ///< Audio in, audio out
   MAUDIO_TASK_GENERATE ///< Audio out
@@ -78,11 +81,13 @@ typedef struct {
   uint32_t    n_bands;         ///< Bands that share the weights, at least 1
 } maudio_model_info;
 
-/// Parameters of a stream; a change takes effect smoothly over 20 ms
+/// Parameters of a stream or effect; a change acts smoothly over 20 ms
 typedef enum {
   MAUDIO_PARAM_STRENGTH,           ///< 0 (input, bit for bit) to 1 (default)
   MAUDIO_PARAM_MAX_ATTENUATION_DB, ///< 0 to 100; at 100 (default) no limit
-  MAUDIO_PARAM_ENABLED ///< 0 bypasses, keeping the latency; default 1
+  MAUDIO_PARAM_ENABLED, ///< 0 bypasses, keeping the latency; default 1
+  MAUDIO_PARAM_MIX,     ///< Effects alone: 0 (delayed input) to 1 (default)
+  MAUDIO_PARAM_OUTPUT_GAIN_DB ///< Effects alone: -60 to 24, default 0
 } maudio_param;
 
 /// Return the version of the library that is running, such as "0.1.0"
@@ -171,6 +176,10 @@ maudio_stream_bad_samples(const maudio_stream* stream);
 MAUDIO_API MAUDIO_RT float
 maudio_stream_reduction_db(const maudio_stream* stream);
 
+/// Return the model that a stream was made from
+MAUDIO_API MAUDIO_RT const maudio_model*
+maudio_stream_model(const maudio_stream* stream);
+
 /// Return the bytes of memory a stream holds, all allocated at creation
 MAUDIO_API size_t maudio_stream_memory(const maudio_stream* stream);
 
@@ -187,6 +196,67 @@ MAUDIO_API MAUDIO_RT void maudio_stream_save_state(const maudio_stream* stream,
  */
 MAUDIO_API MAUDIO_RT maudio_status
 maudio_stream_load_state(maudio_stream* stream, const void* data, size_t size);
+
+/**
+ * Create an effect: what a plugin or a live command plays through.
+ *
+ * An effect plays streams and owns none: whoever made a stream frees it, after
+ * maudio_effect_retired() has returned it or the effect has been freed.
+ * maudio_effect_process() and maudio_effect_reset() belong to the audio thread;
+ * the other functions marked MAUDIO_RT may be called by any thread meanwhile.
+ *
+ * @param rate_hz Sample rate of every stream that will be played.
+ * @param n_channels Channels of every stream that will be played, 1 or 2.
+ * @param first Heard from the first frame on, reset.
+ */
+MAUDIO_API maudio_status maudio_effect_new(double          rate_hz,
+                                           unsigned        n_channels,
+                                           maudio_stream*  first,
+                                           maudio_effect** effect,
+                                           maudio_error*   error);
+
+/// Free an effect, not its streams. NULL is fine
+MAUDIO_API void maudio_effect_free(maudio_effect* effect);
+
+/**
+ * Change to another stream, which is reset and must not be in use.
+ *
+ * It runs unheard until its state has settled (its latency and 100 ms), then is
+ * faded in over 20 ms; before any audio it is heard at once. The parameters of
+ * the effect become its own.
+ *
+ * @return A stream that was waiting to be played and now never will be, or
+ * NULL.
+ */
+MAUDIO_API MAUDIO_RT maudio_stream* maudio_effect_play(maudio_effect* effect,
+                                                       maudio_stream* stream);
+
+/// Return a stream that has been replaced and is used no more, once, or NULL.
+/// The next change waits until it has been taken
+MAUDIO_API MAUDIO_RT maudio_stream*
+maudio_effect_retired(maudio_effect* effect);
+
+/// Set a parameter, clamped to its range
+MAUDIO_API MAUDIO_RT maudio_status maudio_effect_set(maudio_effect* effect,
+                                                     maudio_param   param,
+                                                     float          value);
+
+/// As maudio_stream_process(): the same samples as the stream by itself while
+/// mix is 1 and the gain 0 dB; after that mix and gain, which a bypass undoes
+MAUDIO_API MAUDIO_RT void maudio_effect_process(maudio_effect*      effect,
+                                                const float* const* in,
+                                                float* const*       out,
+                                                size_t              n_frames);
+
+/// Forget the past; a change under way is completed
+MAUDIO_API MAUDIO_RT void maudio_effect_reset(maudio_effect* effect);
+
+/// Return the latency in frames of the stream that is heard
+MAUDIO_API MAUDIO_RT size_t maudio_effect_latency(const maudio_effect* effect);
+
+/// Return maudio_stream_reduction_db() of the stream that is heard
+MAUDIO_API MAUDIO_RT float
+maudio_effect_reduction_db(const maudio_effect* effect);
 
 /**
  * Find a preset by name: in the folders of MAUDIO_PRESETS (separated by ':'),

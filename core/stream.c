@@ -348,6 +348,11 @@ float maudio_stream_reduction_db(const maudio_stream* stream)
   return ratio > 1e-10f ? -10.0f * log10f(ratio) : MAX_ATTENUATION_DB;
 }
 
+const maudio_model* maudio_stream_model(const maudio_stream* stream)
+{
+  return stream->model;
+}
+
 size_t maudio_stream_memory(const maudio_stream* stream)
 {
   return stream->n_bytes;
