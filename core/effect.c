@@ -128,7 +128,7 @@ static void process_both(maudio_effect*      effect,
 {
   const float* input[MAUDIO_MAX_CHANNELS] = {NULL};
   float*       fresh[MAUDIO_MAX_CHANNELS] = {NULL};
-  for (unsigned c = 0; c < effect->n_channels; ++c) {
+  for (unsigned c = 0; c < MAUDIO_MAX_CHANNELS && c < effect->n_channels; ++c) {
     memcpy(effect->input[c], in[c], n_frames * sizeof **in);
     input[c] = effect->input[c];
     fresh[c] = effect->fresh[c];
@@ -144,7 +144,9 @@ static void process_both(maudio_effect*      effect,
     const float  share =
       at < effect->ramp_length ? (float)at / (float)effect->ramp_length : 1.0f;
     for (unsigned c = 0; c < effect->n_channels; ++c) {
-      out[c][i] += share * (fresh[c][i] - out[c][i]);
+      // At 1 the sum would not be the fresh one to the last bit
+      out[c][i] = share < 1.0f ? out[c][i] + share * (fresh[c][i] - out[c][i])
+                               : fresh[c][i];
     }
   }
   effect->n_faded += n_frames - settle;
