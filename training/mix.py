@@ -29,6 +29,16 @@ def read_folder(folder):
         return dict(pool.map(read, paths))
 
 
+def read_rooms(folders, seconds=0.8):
+    """The room responses of <folder>/*.npz (prepare.py) -> (rooms, seconds at 16 kHz) float32, or None."""
+    length = round(seconds * RATE_HZ)
+    rooms = []
+    for path in sorted(p for folder in folders for p in glob.glob(f"{folder}/*.npz")):
+        with np.load(path) as archive:
+            rooms += [np.pad(r[:length], (0, max(0, length - len(r)))) for r in archive.values()]
+    return np.stack(rooms).astype(np.float32) if rooms else None
+
+
 class Pool:
     """Audio of one kind on the GPU; crops start anywhere, sources weighted by hours ** 0.5."""
 
@@ -99,7 +109,7 @@ class Mixer:
         return 10 ** (F.interpolate(knots, size=self.length, mode="linear", align_corners=True)[:, 0] / 20)
 
     def rooms(self, n):
-        """Synthetic room responses (n, 0.8 s), of sparse echoes and an exponential tail, and their early part."""
+        """Room responses (n, 0.8 s) and their early part: recorded, or sparse echoes and an exponential tail."""
         length = round(0.8 * RATE_HZ)
         t = torch.arange(length, device=self.device) / RATE_HZ
         rt60 = self.uniform(0.1, 0.9, n, 1)
@@ -110,6 +120,11 @@ class Mixer:
         ratio = 10 ** (self.uniform(-3, 15, n, 1) / 20)
         tail = tail / (tail.square().sum(1, keepdim=True).sqrt() * ratio + 1e-9)
         tail[:, 0] += 1
+        real = self.pools.get("rooms")
+        if real is not None:
+            drawn = real[torch.randint(len(real), (n,), device=self.device, generator=self.g)]
+            drawn = drawn * torch.exp(-t * self.uniform(0, 12, n, 1))            # damped: more rooms from few
+            tail = torch.where(self.chance(0.3, n) > 0, drawn, tail)
         early = tail * torch.exp(-(t - 0.02).clamp(min=0) / 0.012)
         return tail, early
 
@@ -180,7 +195,7 @@ class Mixer:
         noise = noise + second * 10 ** (self.uniform(-20, 0, n, 1) / 20) * self.chance(0.35)
         noise = noise / (noise.square().mean(1, keepdim=True).sqrt() + 1e-5)
         noise = noise * 10 ** (-self.uniform(-5, 22, n, 1) / 20) * (1 - self.chance(0.03))
-        present = 1 - self.chance(0.03)
+        present = 1 - self.chance(0.06)
         clean, noisy = clean * present, heard * present + noise
         level = 10 ** ((-27 + 9 * self.normal(n, 1)).clamp(-55, -10) / 20)
         level = level * torch.where(self.chance(0.1) > 0, self.modulation(n, 4, 4), 1.0)

@@ -1,4 +1,4 @@
-"""Checks the losses on this machine's device: against the reference PESQ, and compiled against plain gradients.
+"""Checks the losses on this machine's device: against the reference PESQ, and the direction of their gradients.
 
     python training/test_losses.py            (needs the package pesq; use a GPU where there is one)
 """
@@ -37,20 +37,15 @@ def check_pesq(device):
 
 
 def check_gradients(device):
-    """Compiled and plain gradients agree, and at twice the level every part asks for less."""
+    """At twice the level every part that hears levels asks for less."""
     clean, noisy = batch(device)
     good = True
     for part in ("spectral", "pesq", "sdr"):
-        grads = []
-        for compiled in (False, True):
-            estimate = (2 * noisy).requires_grad_()
-            loss, _ = Loss({"spectral": 0.0, "pesq": 0.0, "sdr": 0.0} | {part: 1.0}, compiled).to(device)(
-                estimate, clean, noisy)
-            grads.append(torch.autograd.grad(loss, estimate)[0])
-        error = ((grads[0] - grads[1]).norm() / grads[0].norm()).item()
-        slope = (grads[1] * 2 * noisy).sum().item()
-        print(f"{part}: compiled against plain {error:.1e}, slope with the level {slope:.3g}")
-        good = good and error < 1e-2 and (part == "pesq" or slope > 0)
+        estimate = (2 * noisy).requires_grad_()
+        loss, _ = Loss({"spectral": 0.0, "pesq": 0.0, "sdr": 0.0} | {part: 1.0}).to(device)(estimate, clean, noisy)
+        slope = (torch.autograd.grad(loss, estimate)[0] * 2 * noisy).sum().item()
+        print(f"{part}: slope with the level {slope:.3g}")
+        good = good and (part == "pesq" or slope > 0)
     return good
 
 

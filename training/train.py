@@ -18,7 +18,7 @@ import torch.distributed as dist
 from torch import nn
 
 from losses import Loss, si_sdr_db
-from mix import Mixer, Pool, read_folder
+from mix import Mixer, Pool, read_folder, read_rooms
 from model import Denoiser, load_config, softplus_inverse
 
 MIXED_AT_ONCE = 4       # steps that one call of the mixer serves: its many small kernels cost the same for more clips
@@ -27,7 +27,7 @@ MIXED_AT_ONCE = 4       # steps that one call of the mixer serves: its many smal
 def parse():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--config", required=True, help="JSON of the network, docs/model-format.md")
-    p.add_argument("--data", required=True, nargs="+", help="folders with speech/, noise/ and music/")
+    p.add_argument("--data", required=True, nargs="+", help="folders with speech/, noise/, music/ and rir/")
     p.add_argument("--check", help="such a folder of held-out audio, to watch the progress on")
     p.add_argument("--out", required=True)
     p.add_argument("--minutes", type=float, required=True, help="length of the schedule, this run and those it resumes")
@@ -42,8 +42,6 @@ def parse():
     p.add_argument("--resume", help="checkpoint.pt to continue from")
     p.add_argument("--restart-schedule", action="store_true", help="with --resume: weights alone, a fresh schedule")
     p.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile the network")
-    p.add_argument("--compile-loss", action=argparse.BooleanOptionalAction, default=False,
-                   help="and the loss: faster")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--every", type=float, default=45.0, help="seconds between checks and checkpoints")
     return p.parse_args()
@@ -60,6 +58,9 @@ def pools_of(folders, device):
     for kind in ("speech", "noise"):
         if kind not in pools:
             raise SystemExit(f"{', '.join(folders)}: no {kind}")
+    rooms = read_rooms([os.path.join(folder, "rir") for folder in folders])
+    if rooms is not None:
+        pools["rooms"] = torch.from_numpy(rooms).to(device)
     return pools
 
 
@@ -100,7 +101,7 @@ class Trainer:
         self.parameters = list(self.model.parameters())
         self.average = [p.detach().clone() for p in self.parameters]
         self.optimizers = optimizers_of(self.model, args.optimizer, args.lr)
-        self.loss = Loss(dict(zip(("spectral", "pesq", "sdr"), args.loss)), compiled=args.compile_loss).to(self.device)
+        self.loss = Loss(dict(zip(("spectral", "pesq", "sdr"), args.loss))).to(self.device)
         self.step, self.elapsed = 0, 0.0
         if args.resume:
             self.load(args.resume)

@@ -1,0 +1,62 @@
+"""Compares the gradient of a training step as train.py computes it on a GPU with that of plain float32 PyTorch.
+
+    python training/test_train.py training/configs/voice.json
+
+Plain: no autocast, no compiler, the matrix form of the scan. Prints the cosine and the ratio of norms of each tensor's
+gradient; half precision and another order of sums leave the direction.
+"""
+import argparse
+import sys
+
+import torch
+
+import model
+from losses import Loss
+from model import Denoiser, load_config
+from test_losses import batch
+
+
+def gradient(net, loss, noisy, clean, fast, network):
+    front = net.front_end
+    spectrum = front(noisy)
+    with torch.autocast(noisy.device.type, torch.bfloat16, enabled=fast):
+        parts = network(front.features(spectrum))
+    mask = 1 + torch.view_as_complex(parts.unflatten(-1, (-1, 2)).contiguous())
+    value, _ = loss(front.inverse(spectrum * mask, noisy.shape[-1]), clean, noisy)
+    return value.item(), torch.autograd.grad(value, list(net.parameters()))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("config")
+    p.add_argument("--clips", type=int, default=16)
+    args = p.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.manual_seed(1)
+    net = Denoiser(load_config(args.config)).to(device)
+    with torch.no_grad():
+        net.band_out.weight.mul_(5)          # away from a mask of 1, where the gradient says little
+    clean, noisy = batch(device, args.clips, 32000)
+    weights = {"spectral": 100.0, "pesq": 0.6, "sdr": 0.3}
+    fast_scan = model.ssd_scan
+    model.ssd_scan = model.ssd_chunked
+    loss = Loss(weights).to(device)
+    plain = gradient(net, loss, noisy, clean, False, net.network)
+    model.ssd_scan = fast_scan
+    good = True
+    for label, network in (("half precision and the fast scan", net.network),
+                           ("the same, compiled", torch.compile(net.network))):
+        value, grads = gradient(net, loss, noisy, clean, device == "cuda", network)
+        a, b = (torch.cat([g.flatten() for g in gs]).double() for gs in (plain[1], grads))
+        cosine, ratio = (a @ b / (a.norm() * b.norm())).item(), (b.norm() / a.norm()).item()
+        print(f"{label}: loss {value:.4f}, plain {plain[0]:.4f}; gradient's cosine {cosine:.5f}, norm {ratio:.4f}")
+        for (name, _), x, y in zip(net.named_parameters(), plain[1], grads):
+            c = torch.nn.functional.cosine_similarity(x.flatten(), y.flatten(), 0).item()
+            if c < 0.98:
+                print(f"  {name}: cosine {c:.4f}, norm {(y.norm() / x.norm()).item():.3f}")
+        good = good and cosine > 0.98 and abs(ratio - 1) < 0.05
+    sys.exit(not good)
+
+
+if __name__ == "__main__":
+    main()
