@@ -25,7 +25,7 @@ apt_install() {
 need() {
   missing=
   for package in gcc libc6-dev cmake ninja-build pkg-config libsndfile1-dev \
-    libjansson-dev libkissfft-dev "$@"; do
+    libjansson-dev libkissfft-dev portaudio19-dev libsamplerate0-dev lv2-dev "$@"; do
     state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || :
     [ "$state" = installed ] || missing="$missing $package"
   done

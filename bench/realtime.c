@@ -1,8 +1,7 @@
 /* What a stream costs on one core: mean, worst block, and memory over time. */
-#include <maudio.h>
+#include "bench.h"
 
 #include <getopt.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,13 +88,6 @@ static int parse(int argc, char** argv, options* o)
   return 0;
 }
 
-static double seconds_of(clockid_t clock)
-{
-  struct timespec t;
-  clock_gettime(clock, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /// Resident memory of this process in KiB, or 0 where /proc does not tell
 static long resident_kib(void)
 {
@@ -111,26 +103,6 @@ static long resident_kib(void)
     fclose(file);
   }
   return kib;
-}
-
-/// A tone that comes and goes, in noise
-static void make_signal(float* signal, size_t n_frames, double rate_hz)
-{
-  uint32_t random = 1;
-  for (size_t i = 0; i < n_frames; ++i) {
-    const double t     = (double)i / rate_hz;
-    const double level = sin(6.283185307 * 1.5 * t) > 0 ? 0.3 : 0.0;
-    random             = random * 1664525U + 1013904223U;
-    const double noise = (double)random / 4294967296.0 - 0.5;
-    signal[i] = (float)(level * sin(6.283185307 * 220 * t) + 0.1 * noise);
-  }
-}
-
-static int compare_floats(const void* a, const void* b)
-{
-  const float x = *(const float*)a;
-  const float y = *(const float*)b;
-  return (x > y) - (x < y);
 }
 
 /// What was measured
@@ -153,31 +125,31 @@ static void measure(const options* o, maudio_stream* stream, measurement* m)
   float*       signal   = (float*)calloc(n_signal + o->block, sizeof(float));
   float*       out      = (float*)calloc(2 * o->block, sizeof(float));
   if (signal && out) {
-    make_signal(signal, n_signal, o->rate_hz);
+    bench_signal(signal, n_signal, o->rate_hz);
     float* const outs[] = {out, out + o->block};
     maudio_stream_reset(stream);
 
     m->kib_before      = resident_kib();
-    const double start = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+    const double start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     double       last  = start;
     for (size_t i = 0, at = 0; i < m->n_blocks; ++i) {
       const float* const ins[]  = {signal + at, signal + at};
-      const double       wall   = seconds_of(CLOCK_MONOTONIC);
-      const double       before = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+      const double       wall   = bench_seconds(CLOCK_MONOTONIC);
+      const double       before = bench_seconds(CLOCK_THREAD_CPUTIME_ID);
       maudio_stream_process(stream, ins, outs, o->block);
-      const double after  = seconds_of(CLOCK_THREAD_CPUTIME_ID);
-      const double lasted = seconds_of(CLOCK_MONOTONIC) - wall;
+      const double after  = bench_seconds(CLOCK_THREAD_CPUTIME_ID);
+      const double lasted = bench_seconds(CLOCK_MONOTONIC) - wall;
       m->times[i]         = (float)(1e6 * (after - before));
       m->worst_wall       = lasted > m->worst_wall ? lasted : m->worst_wall;
       at                  = (at + o->block) % n_loop;
       if (i + 1 == minute) {
-        m->first_minute = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - start;
+        m->first_minute = bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
       }
       if (i + minute + 1 == m->n_blocks) {
-        last = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+        last = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
       }
     }
-    const double end = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+    const double end = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     m->cpu_seconds   = end - start;
     m->last_minute   = end - last;
     m->kib_after     = resident_kib();
@@ -194,7 +166,7 @@ static void report(const options*       o,
   maudio_model_info info;
   maudio_model_get_info(model, &info);
   const double audio = (double)(m->n_blocks * o->block) / o->rate_hz;
-  qsort(m->times, m->n_blocks, sizeof *m->times, compare_floats);
+  qsort(m->times, m->n_blocks, sizeof *m->times, bench_compare);
   const float* t = m->times;
 
   printf("model           %s, %.2f M parameters, %.0f MMAC/s\n", info.name,
@@ -222,18 +194,6 @@ static void report(const options*       o,
   }
 }
 
-static maudio_status
-open_model(const options* o, maudio_model** model, maudio_error* error)
-{
-  char          path[4096];
-  maudio_status status = MAUDIO_SUCCESS;
-  if (o->preset) {
-    status = maudio_preset_find(o->preset, path, sizeof path, error);
-  }
-  return status ? status
-                : maudio_model_open(o->preset ? path : o->model, model, error);
-}
-
 int main(int argc, char** argv)
 {
   options   o = {.rate_hz = 48000, .block = 64, .seconds = 30, .n_channels = 1};
@@ -245,7 +205,7 @@ int main(int argc, char** argv)
   maudio_error   error  = {.message = ""};
   maudio_model*  model  = NULL;
   maudio_stream* stream = NULL;
-  maudio_status  status = open_model(&o, &model, &error);
+  maudio_status  status = bench_open(o.preset, o.model, &model, &error);
   if (!status) {
     status = maudio_stream_new(model, o.rate_hz, o.n_channels, &stream, &error);
   }

@@ -2,11 +2,11 @@
 
 #include "audio_format.h"
 #include "audio_input.h"
+#include "pcm.h"
 #include "report.h"
 #include "spool.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -94,23 +94,17 @@ bool audio_writer_open(audio_writer*  writer,
   return true;
 }
 
-/// Round to `bits`, in the upper bits of 32 as libsndfile wants them
-static int32_t to_integer(double sample, unsigned bits)
-{
-  const double scale  = (double)((int64_t)1 << (bits - 1));
-  const double scaled = fmin(fmax(rint(sample * scale), -scale), scale - 1.0);
-  return (int32_t)((int64_t)scaled * ((int64_t)1 << (32 - bits)));
-}
-
 bool audio_writer_write(audio_writer* writer,
                         const double* samples,
                         size_t        n_frames)
 {
   sf_count_t n_written = 0;
   if (writer->bits) {
-    const size_t n_samples = n_frames * (size_t)writer->n_channels;
+    // libsndfile wants them in the upper bits
+    const int32_t unit      = (int32_t)1 << (32 - writer->bits);
+    const size_t  n_samples = n_frames * (size_t)writer->n_channels;
     for (size_t i = 0; i < n_samples; ++i) {
-      writer->integers[i] = to_integer(samples[i], writer->bits);
+      writer->integers[i] = pcm_round(samples[i], writer->bits) * unit;
     }
     n_written =
       sf_writef_int(writer->file, writer->integers, (sf_count_t)n_frames);

@@ -14,6 +14,17 @@ enum {
 /// `maudio process`: files in, files out; `argv[1]` is its first argument
 int command_process(int argc, char** argv);
 
+/// `maudio stream`: raw samples from standard input to standard output;
+/// `argv[1]` is its first argument
+int command_stream(int argc, char** argv);
+
+/// `maudio live`: from an audio device to another; `argv[1]` is its first
+/// argument
+int command_live(int argc, char** argv);
+
+/// `maudio devices`: list audio devices; `argv[1]` is its first argument
+int command_devices(int argc, char** argv);
+
 /// `maudio info`: describe presets and models; `argv[1]` is its first argument
 int command_info(int argc, char** argv);
 

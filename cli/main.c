@@ -14,7 +14,8 @@ typedef struct {
 } verb;
 
 static const verb verbs[] = {
-  {"process", command_process},
+  {"process", command_process}, {"stream", command_stream},
+  {"live", command_live},       {"devices", command_devices},
   {"info", command_info},
 };
 
@@ -24,6 +25,9 @@ static const char help[] =
   "\n"
   "Commands:\n"
   "  process   remove noise from audio files and folders of them\n"
+  "  stream    remove noise from raw samples in a pipe, as they come\n"
+  "  live      remove noise between an audio input and an output\n"
+  "  devices   list the audio inputs and outputs\n"
   "  info      describe the presets and model files\n"
   "\n"
   "Options:\n"
@@ -33,6 +37,8 @@ static const char help[] =
   "Examples:\n"
   "  maudio process in.wav out.wav\n"
   "  maudio process --help\n"
+  "  maudio stream --rate 44100 <in.raw >out.raw\n"
+  "  maudio live\n"
   "  maudio info\n"
   "\n"
   "Exit status: 0 all done, 1 some input or output failed, 2 wrong usage.\n";

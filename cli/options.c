@@ -3,6 +3,7 @@
 #include "command.h"
 #include "report.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,24 @@ bool option_number(const char* option,
                     (double)low, (double)high);
   }
   *value = number;
+  return true;
+}
+
+bool option_integer(const char* option,
+                    const char* text,
+                    unsigned    low,
+                    unsigned    high,
+                    unsigned*   value)
+{
+  char*               end    = NULL;
+  const unsigned long number = strtoul(text, &end, 10);
+  // strtoul() takes a sign, and turns what follows it around
+  if (!isdigit((unsigned char)text[0]) || *end || number < low ||
+      number > high) {
+    return complain(option, "\"%s\" is not an integer from %u to %u", text, low,
+                    high);
+  }
+  *value = (unsigned)number;
   return true;
 }
 

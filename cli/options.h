@@ -15,6 +15,13 @@ bool option_number(const char* option,
                    float       high,
                    float*      value);
 
+/// Read an integer of `low` to `high`, or complain and return false
+bool option_integer(const char* option,
+                    const char* text,
+                    unsigned    low,
+                    unsigned    high,
+                    unsigned*   value);
+
 /// Complain about a command line, point to the help, return COMMAND_USAGE
 int usage_error(const char* verb, const char* format, ...)
   __attribute__((format(printf, 2, 3)));

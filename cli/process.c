@@ -7,13 +7,13 @@
 #include "jobs.h"
 #include "maudio.h"
 #include "metadata.h"
+#include "open_model.h"
 #include "options.h"
 #include "output.h"
 #include "progress.h"
 #include "report.h"
 
 #include <getopt.h>
-#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -126,32 +126,6 @@ static bool read_options(process_options* options, int argc, char** argv)
   return true;
 }
 
-static maudio_model* open_model(const process_options* options)
-{
-  char          path[PATH_MAX];
-  maudio_error  error = {MAUDIO_SUCCESS, ""};
-  maudio_model* model = NULL;
-  if (!options->model &&
-      maudio_preset_find(options->preset ? options->preset : "voice", path,
-                         sizeof(path), &error)) {
-    complain_plain(error.message);
-    return NULL;
-  }
-  const char* const file = options->model ? options->model : path;
-  if (maudio_model_open(file, &model, &error)) {
-    complain_plain(error.message);
-    return NULL;
-  }
-  maudio_model_info info;
-  maudio_model_get_info(model, &info);
-  if (info.task != MAUDIO_TASK_DENOISE) {
-    complain(file, "is not a model that processes audio");
-    maudio_model_free(model);
-    return NULL;
-  }
-  return model;
-}
-
 /// Encode into an open output, all but making it appear
 static bool render(const denoise_settings* settings,
                    audio_input*            input,
@@ -220,7 +194,7 @@ static bool run_job(const denoise_settings* settings,
 
 static int run_jobs(const process_options* options, const job_list* list)
 {
-  maudio_model* const model = open_model(options);
+  maudio_model* const model = open_model(options->preset, options->model);
   if (!model) {
     return COMMAND_FAILED;
   }

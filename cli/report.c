@@ -1,10 +1,22 @@
 #include "report.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool status_shown = false;
+
+/// Where it goes, or NULL for stderr
+static FILE* own_stream = NULL;
+static int   own_fd     = -1;
+
+static FILE* stream(void)
+{
+  return own_stream ? own_stream : stderr;
+}
 
 const char* input_label(const char* path)
 {
@@ -14,33 +26,77 @@ const char* input_label(const char* path)
 bool complain(const char* subject, const char* format, ...)
 {
   status_clear();
-  fprintf(stderr, "maudio: %s: ", subject);
+  fprintf(stream(), "maudio: %s: ", subject);
   va_list args;
   va_start(args, format);
-  vfprintf(stderr, format, args);
+  vfprintf(stream(), format, args);
   va_end(args);
-  fputc('\n', stderr);
+  fputc('\n', stream());
   return false;
 }
 
 bool complain_plain(const char* sentence)
 {
   status_clear();
-  fprintf(stderr, "maudio: %s\n", sentence);
+  fprintf(stream(), "maudio: %s\n", sentence);
   return false;
+}
+
+void complain_urgently(const char* sentence)
+{
+  static const char start[] = "maudio: ";
+  const int         fd      = own_stream ? own_fd : STDERR_FILENO;
+  if (write(fd, start, sizeof(start) - 1) > 0 &&
+      write(fd, sentence, strlen(sentence)) > 0 && write(fd, "\n", 1) > 0) {
+    return;
+  }
 }
 
 void status_show(const char* text)
 {
-  fprintf(stderr, "\r%s\033[K", text);
-  fflush(stderr);
+  fprintf(stream(), "\r%s\033[K", text);
+  fflush(stream());
   status_shown = true;
 }
 
 void status_clear(void)
 {
   if (status_shown) {
-    fputs("\r\033[K", stderr);
+    fputs("\r\033[K", stream());
+    fflush(stream());
     status_shown = false;
+  }
+}
+
+bool report_is_seen(void)
+{
+  return isatty(fileno(stream())) == 1;
+}
+
+void report_line(const char* text)
+{
+  status_clear();
+  fprintf(stream(), "%s\n", text);
+  fflush(stream());
+}
+
+void report_alone(void)
+{
+  if (own_stream) {
+    return;
+  }
+  const char* const path = getenv("MAUDIO_DEVICE_LOG");
+  const int         copy = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+  const int         log  = open(path && path[0] ? path : "/dev/null",
+                       O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  own_stream = copy < 0 ? NULL : fdopen(copy, "w");
+  own_fd     = copy;
+  if (own_stream && log >= 0) {
+    setvbuf(own_stream, NULL, _IOLBF, BUFSIZ);
+    fflush(stderr);
+    dup2(log, STDERR_FILENO);
+  }
+  if (log >= 0) {
+    close(log);
   }
 }

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 # Sources that this build compiles: kernels of other machines are left out
 compiled() {
-  for file in core/*.c cli/*.c; do
+  for file in core/*.c cli/*.c lv2/*.c; do
     if grep -q "/$file\"" "$build/compile_commands.json"; then
       echo "$file"
     fi
@@ -17,7 +17,7 @@ compiled() {
 
 case $1 in
 format)
-  find core cli bench tests -name '*.[ch]' -exec \
+  find core cli lv2 bench tests -name '*.[ch]' -exec \
     clang-format --dry-run -Werror {} +
   ;;
 tidy)
@@ -30,14 +30,14 @@ cppcheck)
     --suppress=moduloofone:core/kernels_body.h \
     --suppress=unsignedLessThanZero:core/kernels_body.h \
     --suppress=unusedStructMember \
-    core cli bench tests
+    core cli lv2 bench tests
   ;;
 text)
   # Tabs, trailing blanks, marks of unfinished work
   marks='TO''DO|FIX''ME'
-  if grep -rnEI "	| +\$|($marks)" core cli bench tests training docs \
+  if grep -rnEI "	| +\$|($marks)" core cli lv2 bench tests training docs \
     --include='*.[ch]' --include='*.sh' --include='*.py' --include='*.md' \
-    --include=CMakeLists.txt --exclude=lint.sh; then
+    --include=CMakeLists.txt --include='*.in' --exclude=lint.sh; then
     exit 1
   fi
   ;;

@@ -13,6 +13,9 @@
 
 #include <cmocka.h>
 
+const double network_rates[NETWORK_N_RATES] = {
+  8000, 11025, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 176400, 192000};
+
 void* network_read(const char* name, size_t* size)
 {
   char         path[512];
@@ -113,10 +116,16 @@ network_stream(const maudio_model* model, double rate_hz, unsigned n_channels)
   return stream;
 }
 
+float* network_floats(size_t n)
+{
+  float* const floats = (float*)calloc(n + 1, sizeof *floats);
+  assert_non_null(floats);
+  return floats;
+}
+
 float* network_signal(size_t n_frames, double rate_hz, uint32_t seed)
 {
-  float* const x = (float*)calloc(n_frames + 1, sizeof *x);
-  assert_non_null(x);
+  float* const x = network_floats(n_frames);
   for (size_t i = 0; i < n_frames; ++i) {
     const double t     = (double)i / rate_hz;
     const double voice = sin(880 * t + 3 * sin(19 * t)) * sin(12 * t);
@@ -144,4 +153,17 @@ void network_process(maudio_stream*      stream,
     maudio_stream_process(stream, ins, outs, n);
     done += n;
   }
+}
+
+float* network_run(const maudio_model* model,
+                   double              rate_hz,
+                   const float*        in,
+                   size_t              n_frames,
+                   size_t              block)
+{
+  float* const         out    = network_floats(n_frames);
+  maudio_stream* const stream = network_stream(model, rate_hz, 1);
+  network_process(stream, 1, &in, &out, n_frames, block);
+  maudio_stream_free(stream);
+  return out;
 }

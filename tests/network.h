@@ -25,6 +25,13 @@ maudio_model* network_make_constant(double window_ms, double hop_ms, float re);
 maudio_stream*
 network_stream(const maudio_model* model, double rate_hz, unsigned n_channels);
 
+/// Sample rates of all kinds, in Hz
+#define NETWORK_N_RATES 11U
+extern const double network_rates[NETWORK_N_RATES];
+
+/// `n` zeros to be freed with free()
+float* network_floats(size_t n);
+
 /// A voice-like signal in noise, `n_frames` frames to be freed with free()
 float* network_signal(size_t n_frames, double rate_hz, uint32_t seed);
 
@@ -39,5 +46,12 @@ void network_process(maudio_stream*      stream,
                      float* const*       out,
                      size_t              n_frames,
                      size_t              block);
+
+/// Process one channel from a fresh stream, to be freed with free()
+float* network_run(const maudio_model* model,
+                   double              rate_hz,
+                   const float*        in,
+                   size_t              n_frames,
+                   size_t              block);
 
 #endif /* NETWORK_H */

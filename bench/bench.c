@@ -1,0 +1,65 @@
+#include "bench.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+double bench_seconds(clockid_t clock)
+{
+  struct timespec t;
+  clock_gettime(clock, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double bench_stolen_seconds(void)
+{
+  char        line[512] = "";
+  double      ticks     = 0.0;
+  FILE* const file      = fopen("/proc/stat", "r");
+  if (file) {
+    // cpu user nice system idle iowait irq softirq steal
+    if (fgets(line, sizeof line, file)) {
+      const char* at  = line + 3;
+      char*       end = NULL;
+      for (unsigned i = 0; i < 8; ++i, at = end) {
+        ticks = strtod(at, &end);
+      }
+    }
+    fclose(file);
+  }
+  return ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+void bench_signal(float* signal, size_t n_frames, double rate_hz)
+{
+  uint32_t random = 1;
+  for (size_t i = 0; i < n_frames; ++i) {
+    const double t     = (double)i / rate_hz;
+    const double level = sin(6.283185307 * 1.5 * t) > 0 ? 0.3 : 0.0;
+    random             = random * 1664525U + 1013904223U;
+    const double noise = (double)random / 4294967296.0 - 0.5;
+    signal[i] = (float)(level * sin(6.283185307 * 220 * t) + 0.1 * noise);
+  }
+}
+
+int bench_compare(const void* a, const void* b)
+{
+  const float x = *(const float*)a;
+  const float y = *(const float*)b;
+  return (x > y) - (x < y);
+}
+
+maudio_status bench_open(const char*    preset,
+                         const char*    file,
+                         maudio_model** model,
+                         maudio_error*  error)
+{
+  char          path[4096];
+  maudio_status status = MAUDIO_SUCCESS;
+  if (preset) {
+    status = maudio_preset_find(preset, path, sizeof path, error);
+  }
+  return status ? status
+                : maudio_model_open(preset ? path : file, model, error);
+}

@@ -1,0 +1,31 @@
+/** @file
+ * What the benchmarks share.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <maudio.h>
+
+#include <stddef.h>
+#include <time.h>
+
+/// Read a clock, in seconds
+double bench_seconds(clockid_t clock);
+
+/// Return the seconds that a virtual machine's host has kept its processors
+/// from it since it was started, or 0 where /proc does not tell
+double bench_stolen_seconds(void);
+
+/// Fill with a tone that comes and goes, in noise
+void bench_signal(float* signal, size_t n_frames, double rate_hz);
+
+/// Order floats for qsort()
+int bench_compare(const void* a, const void* b);
+
+/// Open a model by the name of a preset or, where that is NULL, from a file
+maudio_status bench_open(const char*    preset,
+                         const char*    file,
+                         maudio_model** model,
+                         maudio_error*  error);
+
+#endif /* BENCH_H */

@@ -1,0 +1,31 @@
+/** @file
+ * The command line of `maudio live`.
+ */
+#ifndef CLI_LIVE_OPTIONS_H
+#define CLI_LIVE_OPTIONS_H
+
+#include <stdbool.h>
+
+typedef struct {
+  const char* input;
+  const char* output;
+  const char* preset;
+  const char* model;
+  float       strength;
+  float       max_attenuation_db;
+  float       rate_hz;   ///< 0: not given
+  float       buffer_ms; ///< Below 0: not given
+  float       seconds;   ///< 0: not given
+  unsigned    n_channels;
+  unsigned    n_block;
+  bool        two_clocks;
+  bool        json;
+  bool        quiet;
+  bool        help;
+} live_options;
+
+/// Read a command line; return COMMAND_OK, or COMMAND_USAGE after a complaint.
+/// With `help` the help has been shown
+int live_options_read(live_options* options, int argc, char** argv);
+
+#endif /* CLI_LIVE_OPTIONS_H */
