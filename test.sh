@@ -13,7 +13,7 @@ esac
 
 # shellcheck disable=SC2086 # one word per package
 need libcmocka-dev clang clang-format clang-tidy cppcheck libclang-rt-14-dev \
-  python3 sndfile-programs valgrind liblilv-dev lilv-utils serdi $sound
+  python3 sndfile-programs valgrind liblilv-dev lilv-utils serdi sordi $sound
 build "$root" -DMAUDIO_TESTS=ON
 
 # Slow ones with real hosts: ctest --test-dir build -L hosts
