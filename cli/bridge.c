@@ -25,7 +25,7 @@
 #define RECOVERY_S 0.1
 
 /// Least that stays in the ring beyond what the resampler looks ahead
-#define MARGIN_S 0.004
+#define MARGIN_S 0.010
 #define LOOK_AHEAD 64
 
 /// A delay that is off by more is set at once

@@ -20,12 +20,17 @@
 #define STOPPED_S 2.0
 #define STARTING_S 6.0
 
+/// A device that gives up so soon, as PortAudio does now and then while a sound
+/// server still connects, is started again, a few times
+#define FALTERING_S 1.0
+#define MAX_FALTERS 3
+
 /// A reader that was away for so long (the machine slept) cannot tell
 #define AWAY_S 0.5
 
 /// One clock: a delay of the devices that is so much longer than they said, for
 /// so long, has grown
-#define GROWN_BY_S 0.04
+#define GROWN_BY_S 0.02
 #define GROWN_FOR_S 1.5
 
 /// Least time between restarts, doubled by each
@@ -61,6 +66,7 @@ struct live_audio {
   double         restart_s;  ///< Time of the last start
   double         pause_s;    ///< Least time until the next restart
   uint64_t       n_restarts;
+  unsigned       n_falters; ///< Starts that had to be repeated
   unsigned       n_in_vain; ///< Of these, the last ones, that did not help
 
   side                 sides[2]; ///< As `streams`
@@ -278,6 +284,26 @@ live_audio* live_audio_start(const live_setup* setup, maudio_effect* effect)
   return audio;
 }
 
+/// Stop a stream and start it again; false if that fails
+static bool start_again(PaStream* stream)
+{
+  patience_begin(RESTART_PATIENCE_S, false);
+  Pa_AbortStream(stream);
+  const PaError error = Pa_StartStream(stream);
+  patience_end();
+  return error == paNoError;
+}
+
+/// Return whether a stream is at work, or is again
+static bool is_at_work(live_audio* audio, unsigned i, double seconds)
+{
+  if (Pa_IsStreamActive(audio->streams[i]) == 1) {
+    return true;
+  }
+  return seconds < FALTERING_S && audio->n_falters++ < MAX_FALTERS &&
+         start_again(audio->streams[i]);
+}
+
 /// See how one side does; return the delay of its device, 0 if unknown
 static double read_side(live_audio* audio, unsigned i, live_reading* reading)
 {
@@ -289,7 +315,7 @@ static double read_side(live_audio* audio, unsigned i, live_reading* reading)
     s->seen_s = now;
   }
   if ((reading->seconds > STARTING_S && now - s->seen_s > STOPPED_S) ||
-      Pa_IsStreamActive(audio->streams[i]) != 1) {
+      !is_at_work(audio, i, reading->seconds)) {
     reading->stopped = i ? audio->setup.output : audio->setup.input;
   }
   reading->load = fmax(reading->load, Pa_GetStreamCpuLoad(audio->streams[i]));
@@ -321,14 +347,10 @@ static void restart_late(live_audio* audio, live_reading* reading)
     audio->usual_s = reading->device_s;
     return;
   }
-  patience_begin(RESTART_PATIENCE_S, false);
-  Pa_AbortStream(audio->streams[0]);
-  maudio_effect_reset(audio->effect); // No audio thread runs now
-  atomic_store(&audio->sides[0].delay_s, 0.0);
-  if (Pa_StartStream(audio->streams[0])) {
+  if (!start_again(audio->streams[0])) {
     reading->stopped = audio->setup.input;
   }
-  patience_end();
+  atomic_store(&audio->sides[0].delay_s, 0.0);
   ++audio->n_restarts;
   audio->restart_s       = now;
   audio->normal_s        = now;
