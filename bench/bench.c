@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 double bench_seconds(clockid_t clock)
@@ -29,6 +30,22 @@ double bench_stolen_seconds(void)
     fclose(file);
   }
   return ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+long bench_resident_kib(void)
+{
+  long  kib  = 0;
+  FILE* file = fopen("/proc/self/status", "r");
+  if (file) {
+    char line[256];
+    while (fgets(line, sizeof line, file)) {
+      if (!strncmp(line, "VmRSS:", 6)) {
+        kib = strtol(line + 6, NULL, 10);
+      }
+    }
+    fclose(file);
+  }
+  return kib;
 }
 
 void bench_signal(float* signal, size_t n_frames, double rate_hz)

@@ -16,6 +16,10 @@ double bench_seconds(clockid_t clock);
 /// from it since it was started, or 0 where /proc does not tell
 double bench_stolen_seconds(void);
 
+/// Return the resident memory of this process in KiB, or 0 where /proc does not
+/// tell
+long bench_resident_kib(void);
+
 /// Fill with a tone that comes and goes, in noise
 void bench_signal(float* signal, size_t n_frames, double rate_hz);
 

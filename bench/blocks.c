@@ -32,7 +32,7 @@ static const char usage[] =
   "  -r, --rate HZ        sample rate (48000)\n"
   "  -h, --help           show this\n"
   "\n"
-  "MAUDIO_KERNELS=scalar|avx2|avx512|neon selects kernels.\n";
+  "MAUDIO_KERNELS=scalar|avx2|avx512|avx512vnni|neon selects kernels.\n";
 
 /// Parse; return 0 to run, 1 to leave with success, 2 with failure
 static int parse(int argc, char** argv, options* o)

@@ -4,7 +4,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #define HOUR 3600.0
@@ -32,7 +31,7 @@ static const char usage[] =
   "      --hour           an hour of audio: is cost and memory constant?\n"
   "  -h, --help           show this\n"
   "\n"
-  "MAUDIO_KERNELS=scalar|avx2|avx512|neon selects kernels.\n";
+  "MAUDIO_KERNELS=scalar|avx2|avx512|avx512vnni|neon selects kernels.\n";
 
 /// Parse; return 0 to run, 1 to leave with success, 2 with failure
 static int parse(int argc, char** argv, options* o)
@@ -88,23 +87,6 @@ static int parse(int argc, char** argv, options* o)
   return 0;
 }
 
-/// Resident memory of this process in KiB, or 0 where /proc does not tell
-static long resident_kib(void)
-{
-  long  kib  = 0;
-  FILE* file = fopen("/proc/self/status", "r");
-  if (file) {
-    char line[256];
-    while (fgets(line, sizeof line, file)) {
-      if (!strncmp(line, "VmRSS:", 6)) {
-        kib = strtol(line + 6, NULL, 10);
-      }
-    }
-    fclose(file);
-  }
-  return kib;
-}
-
 /// What was measured
 typedef struct {
   size_t n_blocks;
@@ -129,7 +111,7 @@ static void measure(const options* o, maudio_stream* stream, measurement* m)
     float* const outs[] = {out, out + o->block};
     maudio_stream_reset(stream);
 
-    m->kib_before      = resident_kib();
+    m->kib_before      = bench_resident_kib();
     const double start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     double       last  = start;
     for (size_t i = 0, at = 0; i < m->n_blocks; ++i) {
@@ -152,7 +134,7 @@ static void measure(const options* o, maudio_stream* stream, measurement* m)
     const double end = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     m->cpu_seconds   = end - start;
     m->last_minute   = end - last;
-    m->kib_after     = resident_kib();
+    m->kib_after     = bench_resident_kib();
   }
   free(out);
   free(signal);

@@ -25,6 +25,13 @@ int command_live(int argc, char** argv);
 /// `maudio devices`: list audio devices; `argv[1]` is its first argument
 int command_devices(int argc, char** argv);
 
+/// `maudio logits`: run a model of tokens; `argv[1]` is its first argument
+int command_logits(int argc, char** argv);
+
+/// `maudio quantize`: a model with weights of 8 bits; `argv[1]` is its first
+/// argument
+int command_quantize(int argc, char** argv);
+
 /// `maudio info`: describe presets and models; `argv[1]` is its first argument
 int command_info(int argc, char** argv);
 

@@ -36,7 +36,15 @@ typedef struct {
 
 static const char* task_name(maudio_task task)
 {
-  return task == MAUDIO_TASK_GENERATE ? "generate" : "denoise";
+  switch (task) {
+  case MAUDIO_TASK_GENERATE:
+    return "generate";
+  case MAUDIO_TASK_TOKENS:
+    return "tokens";
+  case MAUDIO_TASK_DENOISE:
+    break;
+  }
+  return "denoise";
 }
 
 /// Write a number in groups of three digits
@@ -55,53 +63,125 @@ static void format_grouped(char* text, size_t size, uint64_t number)
   text[at] = '\0';
 }
 
-static void
-print_model(const char* name, const char* path, const maudio_model_info* info)
+/// Print the kinds of the blocks in order, those that repeat as "12 mamba2"
+static void print_layers(const maudio_model* model)
+{
+  const char* before = "";
+  for (uint32_t i = 0; maudio_model_layer(model, i);) {
+    const char* const kind = maudio_model_layer(model, i);
+    uint32_t          n    = 0;
+    for (const char* next = kind; next && !strcmp(next, kind);) {
+      ++n;
+      next = maudio_model_layer(model, i + n);
+    }
+    if (n > 1) {
+      printf("%s%u %s", before, n, kind);
+    } else {
+      printf("%s%s", before, kind);
+    }
+    before = ", ";
+    i += n;
+  }
+}
+
+/// Print what a model of audio has
+static void print_audio(const maudio_model_info* info)
+{
+  printf("  latency     %g ms\n"
+         "  rate        %u Hz in training\n"
+         "  cost        %.1f million MAC/s\n",
+         info->latency_ms, info->rate_hz, info->macs_per_second * 1e-6);
+}
+
+/// Print what a model of tokens has
+static void print_tokens(const maudio_model_info* info)
+{
+  char vocabulary[40];
+  char context[40];
+  format_grouped(vocabulary, sizeof(vocabulary), info->n_vocab);
+  format_grouped(context, sizeof(context), info->context);
+  printf("  vocabulary  %s tokens\n"
+         "  context     %s steps, as far as there is attention\n",
+         vocabulary, context);
+}
+
+static void print_model(const char*              name,
+                        const char*              path,
+                        const maudio_model*      model,
+                        const maudio_model_info* info)
 {
   char parameters[40];
+  char state[40];
+  char macs[40];
   format_grouped(parameters, sizeof(parameters), info->n_parameters);
+  format_grouped(state, sizeof(state), info->state_bytes);
+  format_grouped(macs, sizeof(macs), (uint64_t)info->macs_per_step);
   printf("%s\n"
          "  task        %s\n"
          "  parameters  %s\n"
          "  network     %u layers, width %u, bands %u\n"
-         "  latency     %g ms\n"
-         "  rate        %u Hz in training\n"
-         "  cost        %.1f million MAC/s\n"
-         "  licence     %s\n"
-         "  path        %s\n",
+         "  layers      ",
          name, task_name(info->task), parameters, info->n_layers, info->d_model,
-         info->n_bands, info->latency_ms, info->rate_hz,
-         info->macs_per_second * 1e-6, info->licence[0] ? info->licence : "-",
-         path);
+         info->n_bands);
+  print_layers(model);
+  printf("\n"
+         "  state       %s bytes\n"
+         "  step        %s MAC\n",
+         state, macs);
+  if (info->task == MAUDIO_TASK_TOKENS) {
+    print_tokens(info);
+  } else {
+    print_audio(info);
+  }
+  printf("  licence     %s\n"
+         "  path        %s\n",
+         info->licence[0] ? info->licence : "-", path);
+}
+
+/// Return the kinds of the blocks in order, or NULL
+static json_t* describe_layers(const maudio_model* model)
+{
+  json_t*     layers = json_array();
+  const char* kind   = NULL;
+  for (uint32_t i = 0; (kind = maudio_model_layer(model, i)) != NULL; ++i) {
+    json_array_append_new(layers, json_string(kind));
+  }
+  return layers;
 }
 
 static json_t* describe_model(const char*              name,
                               const char*              path,
+                              const maudio_model*      model,
                               const maudio_model_info* info)
 {
   // A path that is not UTF-8 is left out
   return json_pack(
-    "{s:s, s:s, s:f, s:I, s:i, s:f, s:s, s:i, s:i, s:i, s:o*}", "name", name,
-    "task", task_name(info->task), "latency_ms", info->latency_ms, "parameters",
-    (json_int_t)info->n_parameters, "rate_hz", (int)info->rate_hz,
+    "{s:s, s:s, s:f, s:I, s:i, s:f, s:s, s:i, s:i, s:i, s:I, s:f, s:i, s:i,"
+    " s:o, s:o*}",
+    "name", name, "task", task_name(info->task), "latency_ms", info->latency_ms,
+    "parameters", (json_int_t)info->n_parameters, "rate_hz", (int)info->rate_hz,
     "macs_per_second", info->macs_per_second, "licence", info->licence,
     "layers", (int)info->n_layers, "d_model", (int)info->d_model, "bands",
-    (int)info->n_bands, "path", json_string(path));
+    (int)info->n_bands, "state_bytes", (json_int_t)info->state_bytes,
+    "macs_per_step", info->macs_per_step, "vocabulary", (int)info->n_vocab,
+    "context", (int)info->context, "layer_kinds", describe_layers(model),
+    "path", json_string(path));
 }
 
 static bool show(info_run*                run,
                  const char*              name,
                  const char*              path,
+                 const maudio_model*      model,
                  const maudio_model_info* info)
 {
   if (run->presets) {
-    json_t* const model = describe_model(name, path, info);
-    if (!model || json_array_append_new(run->presets, model)) {
+    json_t* const text = describe_model(name, path, model, info);
+    if (!text || json_array_append_new(run->presets, text)) {
       return complain(path, "cannot be described in JSON");
     }
   } else {
     fputs(run->n_shown ? "\n" : "", stdout);
-    print_model(name, path, info);
+    print_model(name, path, model, info);
   }
   ++run->n_shown;
   return true;
@@ -123,7 +203,7 @@ static void show_file(info_run* run, const char* name, const char* path)
   }
   maudio_model_info info;
   maudio_model_get_info(model, &info);
-  run->n_failed += !show(run, name ? name : info.name, path, &info);
+  run->n_failed += !show(run, name ? name : info.name, path, model, &info);
   maudio_model_free(model);
 }
 

@@ -28,8 +28,11 @@
 /// A reader that was away for so long (the machine slept) cannot tell
 #define AWAY_S 0.5
 
-/// One clock: a delay of the devices that is so much longer than they said, for
-/// so long, has grown
+/// One clock: the delay of the devices after this time is the usual one, if
+/// they have not said less
+#define USUAL_AFTER_S 5.0
+
+/// One that is so much longer, for so long, has grown
 #define GROWN_BY_S 0.02
 #define GROWN_FOR_S 1.5
 
@@ -60,7 +63,8 @@ struct live_audio {
   unsigned       n_outputs; ///< Channels of the output
   double         start_s;
   double         reported_s; ///< Delay of the devices as PortAudio reports it
-  double         usual_s;    ///< As `reported_s`, or what restarts cannot undo
+  double         usual_s;    ///< What it is, or what restarts cannot undo
+  bool           is_usual;   ///< That has been seen
   double         read_s;     ///< Time of the last reading
   double         normal_s;   ///< Time when the delay was last as it should be
   double         restart_s;  ///< Time of the last start
@@ -332,6 +336,10 @@ static double read_side(live_audio* audio, unsigned i, live_reading* reading)
 static void restart_late(live_audio* audio, live_reading* reading)
 {
   const double now = audio->read_s;
+  if (!audio->is_usual && reading->seconds > USUAL_AFTER_S) {
+    audio->usual_s  = fmin(audio->usual_s, reading->device_s);
+    audio->is_usual = true;
+  }
   if (audio->between || reading->stopped != paNoDevice ||
       reading->device_s < audio->usual_s + GROWN_BY_S) {
     audio->normal_s = now;

@@ -14,9 +14,10 @@ typedef struct {
 } verb;
 
 static const verb verbs[] = {
-  {"process", command_process}, {"stream", command_stream},
-  {"live", command_live},       {"devices", command_devices},
-  {"info", command_info},
+  {"process", command_process},   {"stream", command_stream},
+  {"live", command_live},         {"devices", command_devices},
+  {"info", command_info},         {"logits", command_logits},
+  {"quantize", command_quantize},
 };
 
 static const char help[] =
@@ -29,6 +30,8 @@ static const char help[] =
   "  live      remove noise between an audio input and an output\n"
   "  devices   list the audio inputs and outputs\n"
   "  info      describe the presets and model files\n"
+  "  logits    run a model of tokens, to compare it with its reference\n"
+  "  quantize  make a model smaller, with weights of 8 bits\n"
   "\n"
   "Options:\n"
   "  -h, --help      show this help\n"

@@ -64,20 +64,14 @@ static maudio_matrix rows_of(const band_mlp* m, size_t n, const float* x)
                          .data       = x};
 }
 
-static void step(const maudio_mixer*   mixer,
-                 const maudio_kernels* kernels,
-                 size_t                n_frames,
-                 const float*          x,
-                 float*                y,
-                 float* state, // NOLINT(readability-non-const-parameter)
-                 float* scratch)
+static void step(const maudio_mixer* mixer, const maudio_run* run)
 {
-  (void)state;
-  const band_mlp* m      = (const band_mlp*)mixer;
-  float* const    hidden = scratch; // (M, pad(D))
-  for (size_t frame = 0; frame < n_frames; ++frame) {
+  const band_mlp*       m       = (const band_mlp*)mixer;
+  const maudio_kernels* kernels = run->kernels;
+  float* const          hidden  = run->scratch; // (M, pad(D))
+  for (size_t frame = 0; frame < run->n_frames; ++frame) {
     const size_t at = frame * m->n_bands * m->d_pad;
-    kernels->gemm(&(maudio_gemm){.w        = rows_of(m, m->n_bands, x + at),
+    kernels->gemm(&(maudio_gemm){.w = rows_of(m, m->n_bands, run->x + at),
                                  .row_bias = m->fc1_bias,
                                  .x        = m->fc1_weight,
                                  .x_stride = m->n_bands,
@@ -90,10 +84,10 @@ static void step(const maudio_mixer*   mixer,
                                  .x        = m->fc2_weight,
                                  .x_stride = m->d_hidden,
                                  .n_rows   = m->n_bands,
-                                 .y        = y + at,
+                                 .y        = run->y + at,
                                  .y_stride = m->d_pad,
                                  .add      = true});
   }
 }
 
-const maudio_mixer_class maudio_band_mlp = {bind, step};
+const maudio_mixer_class maudio_band_mlp = {"band_mlp", bind, step};

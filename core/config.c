@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "config_reader.h"
 #include "error.h"
 #include "json.h"
 
@@ -22,122 +23,31 @@
  */
 #define MAX_STATE_FLOATS ((uint64_t)1 << 26)
 
-/// Marks a key that has to be there
-#define REQUIRED (-1.0)
-
-/// Where we are in the JSON, and the first failure, which silences later ones
-typedef struct {
-  const char*   label;
-  maudio_error* error;
-  maudio_status status;
-  char          where[32]; ///< Prefix of keys in messages, "blocks[3]."
-} reader;
-
-static void enter(reader* r, const char* where)
+static void copy_string(maudio_reader* r,
+                        const json_t*  object,
+                        const char*    key,
+                        char*          dst,
+                        size_t         size)
 {
-  snprintf(r->where, sizeof r->where, "%s", where);
-}
-
-static void fail_key(reader* r, const char* key, const char* problem)
-{
-  if (!r->status) {
-    r->status = maudio_fail(r->error, MAUDIO_ERR_BAD_MODEL, "%s: %s%s %s",
-                            r->label, r->where, key, problem);
-  }
-}
-
-/// Refuse a type or task that this version does not know
-static void fail_unknown(reader* r, const char* key, const char* value)
-{
-  if (!r->status) {
-    r->status =
-      maudio_fail(r->error, MAUDIO_ERR_UNSUPPORTED, "%s: Unknown %s%s '%.40s'",
-                  r->label, r->where, key, value);
-  }
-}
-
-/// Read a number from `min` to `max`, or `fallback` if there is none
-static double get_number(reader*       r,
-                         const json_t* object,
-                         const char*   key,
-                         double        fallback,
-                         double        min,
-                         double        max)
-{
-  const json_t* const item = json_object_get(object, key);
-  if (!item) {
-    if (fallback == REQUIRED) {
-      fail_key(r, key, "is missing");
-    }
-    return fallback;
-  }
-  if (!json_is_number(item)) {
-    fail_key(r, key, "is not a number");
-    return min;
-  }
-  const double value = json_number_value(item);
-  if (!(value >= min && value <= max)) {
-    char problem[96];
-    snprintf(problem, sizeof problem, "is %.15g, expected %.15g to %.15g",
-             value, min, max);
-    fail_key(r, key, problem);
-    return min;
-  }
-  return value;
-}
-
-/// Read a whole number, as get_number()
-static uint32_t get_integer(reader*       r,
-                            const json_t* object,
-                            const char*   key,
-                            double        fallback,
-                            uint32_t      min,
-                            uint32_t      max)
-{
-  const json_t* const item = json_object_get(object, key);
-  if (item && !json_is_integer(item)) {
-    fail_key(r, key, "is not a whole number");
-    return min;
-  }
-  const double value = get_number(r, object, key, fallback, min, max);
-  return value == REQUIRED ? min : (uint32_t)value;
-}
-
-/// Read a string, or "" after a failure
-static const char* get_string(reader* r, const json_t* object, const char* key)
-{
-  const json_t* const item = json_object_get(object, key);
-  if (!json_is_string(item)) {
-    fail_key(r, key, item ? "is not a string" : "is missing");
-    return "";
-  }
-  return json_string_value(item);
-}
-
-static void copy_string(reader*       r,
-                        const json_t* object,
-                        const char*   key,
-                        char*         dst,
-                        size_t        size)
-{
-  const char* const text = get_string(r, object, key);
+  const char* const text = maudio_reader_string(r, object, key);
   if (strlen(text) >= size) {
-    fail_key(r, key, "is too long");
+    maudio_reader_fail(r, key, "is too long");
     return;
   }
   memcpy(dst, text, strlen(text) + 1);
 }
 
-static void check_version(reader* r, const json_t* root)
+static void check_version(maudio_reader* r, const json_t* root)
 {
   static const char* const digits = "0123456789";
 
-  const char* const version = get_string(r, root, "format_version");
+  const char* const version = maudio_reader_string(r, root, "format_version");
   const size_t      n_major = strspn(version, digits);
   const char* const point   = version + n_major;
   const size_t      n_minor = *point == '.' ? strspn(point + 1, digits) : 0;
   if (!n_major || !n_minor || point[1 + n_minor]) {
-    fail_key(r, "format_version", "is not a pair of numbers such as 1.0");
+    maudio_reader_fail(r, "format_version",
+                       "is not a pair of numbers such as 1.0");
   } else if ((n_major != 1 || *version != '1') && !r->status) {
     r->status = maudio_fail(r->error, MAUDIO_ERR_VERSION,
                             "%s: format version %.16s, this maudio reads 1.x",
@@ -154,12 +64,12 @@ static uint32_t whole_frames(double ms, uint32_t rate_hz, uint32_t step)
 }
 
 static void
-read_band_edges(reader* r, const json_t* json, maudio_spectral_config* c)
+read_band_edges(maudio_reader* r, const json_t* json, maudio_spectral_config* c)
 {
   const json_t* const edges = json_object_get(json, "band_edges");
   const size_t        n     = json_array_size(edges);
   if (n < 2 || n > MAX_BANDS + 1) {
-    fail_key(r, "band_edges", "is not a list of 2 to 4097 bins");
+    maudio_reader_fail(r, "band_edges", "is not a list of 2 to 4097 bins");
     return;
   }
   c->n_bands    = (uint32_t)n - 1;
@@ -176,7 +86,8 @@ read_band_edges(reader* r, const json_t* json, maudio_spectral_config* c)
     const json_int_t    edge = json_integer_value(item);
     if (!json_is_integer(item) || edge <= last || edge > c->n_bins ||
         (i == 0 && edge != 0)) {
-      fail_key(r, "band_edges", "does not increase in whole numbers from 0");
+      maudio_reader_fail(r, "band_edges",
+                         "does not increase in whole numbers from 0");
       return;
     }
     c->band_edges[i] = (uint32_t)edge;
@@ -186,115 +97,105 @@ read_band_edges(reader* r, const json_t* json, maudio_spectral_config* c)
     char problem[64];
     snprintf(problem, sizeof problem, "ends at %u, the window has %u bins",
              c->band_edges[c->n_bands], c->n_bins);
-    fail_key(r, "band_edges", problem);
+    maudio_reader_fail(r, "band_edges", problem);
   }
 }
 
 static void
-read_front_end(reader* r, const json_t* root, maudio_spectral_config* c)
+read_front_end(maudio_reader* r, const json_t* root, maudio_spectral_config* c)
 {
   const json_t* const json = json_object_get(root, "front_end");
-  enter(r, "front_end.");
-  const char* const type = get_string(r, json, "type");
+  maudio_reader_enter(r, "front_end.");
+  const char* const type = maudio_reader_string(r, json, "type");
   if (strcmp(type, "spectral") != 0) {
-    fail_unknown(r, "type", type);
+    maudio_reader_unknown(r, "type", type);
   }
 
-  c->rate_hz   = get_integer(r, json, "rate_hz", REQUIRED, MAUDIO_MIN_RATE_HZ,
-                             MAUDIO_MAX_RATE_HZ);
-  c->window_ms = get_number(r, json, "window_ms", REQUIRED, 1, 200);
-  c->hop_ms    = get_number(r, json, "hop_ms", REQUIRED, 0.125, 100);
-  c->compress  = (float)get_number(r, json, "compress", REQUIRED, 0, 1);
-  c->power_floor =
-    (float)get_number(r, json, "power_floor", REQUIRED, 1e-30, 1);
+  c->rate_hz = maudio_reader_integer(r, json, "rate_hz", MAUDIO_REQUIRED,
+                                     MAUDIO_MIN_RATE_HZ, MAUDIO_MAX_RATE_HZ);
+  c->window_ms =
+    maudio_reader_number(r, json, "window_ms", MAUDIO_REQUIRED, 1, 200);
+  c->hop_ms =
+    maudio_reader_number(r, json, "hop_ms", MAUDIO_REQUIRED, 0.125, 100);
+  c->compress =
+    (float)maudio_reader_number(r, json, "compress", MAUDIO_REQUIRED, 0, 1);
+  c->power_floor = (float)maudio_reader_number(r, json, "power_floor",
+                                               MAUDIO_REQUIRED, 1e-30, 1);
   if (r->status) {
     return;
   }
 
   const uint32_t window = whole_frames(c->window_ms, c->rate_hz, 2);
   if (!window) {
-    fail_key(r, "window_ms", "is not an even number of frames at rate_hz");
+    maudio_reader_fail(r, "window_ms",
+                       "is not an even number of frames at rate_hz");
   }
   if (!whole_frames(c->hop_ms, c->rate_hz, 1)) {
-    fail_key(r, "hop_ms", "is not a whole number of frames at rate_hz");
+    maudio_reader_fail(r, "hop_ms",
+                       "is not a whole number of frames at rate_hz");
   }
   if (c->window_ms < 2 * c->hop_ms) {
-    fail_key(r, "window_ms", "is shorter than two hops");
+    maudio_reader_fail(r, "window_ms", "is shorter than two hops");
   }
   c->n_bins = window / 2 + 1;
   read_band_edges(r, json, c);
 }
 
-static void read_dt_limit(reader* r, const json_t* json, maudio_block_config* b)
-{
-  b->dt_min = 0.0f;
-  b->dt_max = INFINITY;
-
-  const json_t* const limit = json_object_get(json, "dt_limit");
-  if (!limit) {
-    return;
-  }
-  const json_t* const low  = json_array_get(limit, 0);
-  const json_t* const high = json_array_get(limit, 1);
-  const double        min  = json_number_value(low);
-  const double        max  = json_number_value(high);
-  const bool          open = json_is_null(high);
-  if (json_array_size(limit) != 2 || !json_is_number(low) ||
-      !(json_is_number(high) || open) || min < 0 || min > 1e6 ||
-      (!open && (max < min || max > 1e30))) {
-    fail_key(r, "dt_limit", "is not a range such as [0, Infinity]");
-    return;
-  }
-  b->dt_min = (float)min;
-  b->dt_max = open ? INFINITY : (float)max;
-}
-
 /// Read what both state-space mixers have
-static void read_ssm(reader* r, const json_t* json, maudio_block_config* b)
+static void
+read_ssm(maudio_reader* r, const json_t* json, maudio_block_config* b)
 {
-  b->d_inner = get_integer(r, json, "d_inner", REQUIRED, 1, 16384);
-  b->d_state = get_integer(r, json, "d_state", REQUIRED, 1, 1024);
-  b->d_conv  = get_integer(r, json, "d_conv", 4, 1, 16);
+  b->d_inner =
+    maudio_reader_integer(r, json, "d_inner", MAUDIO_REQUIRED, 1, 16384);
+  b->d_state =
+    maudio_reader_integer(r, json, "d_state", MAUDIO_REQUIRED, 1, 1024);
+  b->d_conv = maudio_reader_integer(r, json, "d_conv", 4, 1, 16);
 }
 
-static void read_mamba2(reader* r, const json_t* json, maudio_block_config* b)
+static void
+read_mamba2(maudio_reader* r, const json_t* json, maudio_block_config* b)
 {
   read_ssm(r, json, b);
-  b->headdim  = get_integer(r, json, "headdim", REQUIRED, 1, 16384);
-  b->n_groups = get_integer(r, json, "n_groups", 1, 1, 16384);
-  read_dt_limit(r, json, b);
+  b->headdim =
+    maudio_reader_integer(r, json, "headdim", MAUDIO_REQUIRED, 1, 16384);
+  b->n_groups = maudio_reader_integer(r, json, "n_groups", 1, 1, 16384);
+  maudio_reader_limit(r, json, "dt_limit", b);
   if (r->status) {
     return;
   }
   if (b->d_inner % b->headdim) {
-    fail_key(r, "headdim", "does not divide d_inner");
+    maudio_reader_fail(r, "headdim", "does not divide d_inner");
   } else if ((b->d_inner / b->headdim) % b->n_groups) {
-    fail_key(r, "n_groups", "does not divide the number of heads");
+    maudio_reader_fail(r, "n_groups", "does not divide the number of heads");
   }
 }
 
-static void read_block(reader*              r,
+static void read_block(maudio_reader*       r,
                        const json_t*        json,
                        uint32_t             index,
                        maudio_block_config* b)
 {
   char where[32];
   snprintf(where, sizeof where, "blocks[%u].", index);
-  enter(r, where);
+  maudio_reader_enter(r, where);
+  snprintf(b->norm, sizeof b->norm, "backbone.layers.%u.norm.weight", index);
+  snprintf(b->prefix, sizeof b->prefix, "backbone.layers.%u.mixer.", index);
 
-  const char* const mixer = get_string(r, json, "mixer");
+  const char* const mixer = maudio_reader_string(r, json, "mixer");
   if (!strcmp(mixer, "mamba")) {
     b->mixer = MAUDIO_MIXER_MAMBA;
     read_ssm(r, json, b);
-    b->dt_rank = get_integer(r, json, "dt_rank", REQUIRED, 1, 4096);
+    b->dt_rank =
+      maudio_reader_integer(r, json, "dt_rank", MAUDIO_REQUIRED, 1, 4096);
   } else if (!strcmp(mixer, "mamba2")) {
     b->mixer = MAUDIO_MIXER_MAMBA2;
     read_mamba2(r, json, b);
   } else if (!strcmp(mixer, "band_mlp")) {
-    b->mixer    = MAUDIO_MIXER_BAND_MLP;
-    b->d_hidden = get_integer(r, json, "d_hidden", REQUIRED, 1, 16384);
+    b->mixer = MAUDIO_MIXER_BAND_MLP;
+    b->d_hidden =
+      maudio_reader_integer(r, json, "d_hidden", MAUDIO_REQUIRED, 1, 16384);
   } else {
-    fail_unknown(r, "mixer", mixer);
+    maudio_reader_unknown(r, "mixer", mixer);
   }
 }
 
@@ -311,12 +212,13 @@ static uint64_t block_floats(const maudio_config*       config,
          (d_inner * b->d_state + (2 * d_inner + bc) * (b->d_conv + 1ULL));
 }
 
-static void read_blocks(reader* r, const json_t* root, maudio_config* config)
+static void
+read_blocks(maudio_reader* r, const json_t* root, maudio_config* config)
 {
   const json_t* const blocks = json_object_get(root, "blocks");
   const size_t        n      = json_array_size(blocks);
   if (n < 1 || n > MAX_BLOCKS) {
-    fail_key(r, "blocks", "is not a list of 1 to 256 blocks");
+    maudio_reader_fail(r, "blocks", "is not a list of 1 to 256 blocks");
     return;
   }
   config->n_blocks = (uint32_t)n;
@@ -332,12 +234,13 @@ static void read_blocks(reader* r, const json_t* root, maudio_config* config)
     read_block(r, json_array_get(blocks, i), i, &config->blocks[i]);
     n_floats += block_floats(config, &config->blocks[i]);
     if (n_floats > MAX_STATE_FLOATS) {
-      fail_key(r, "mixer", "takes the state beyond 256 MiB");
+      maudio_reader_fail(r, "mixer", "takes the state beyond 256 MiB");
     }
   }
 }
 
-static void read_root(reader* r, const json_t* root, maudio_config* config)
+static void
+read_root(maudio_reader* r, const json_t* root, maudio_config* config)
 {
   // First of all, as the rest may have other meanings in other versions
   check_version(r, root);
@@ -346,18 +249,21 @@ static void read_root(reader* r, const json_t* root, maudio_config* config)
   if (json_object_get(root, "licence")) {
     copy_string(r, root, "licence", config->licence, sizeof config->licence);
   }
-  const char* const task = get_string(r, root, "task");
+  const char* const task = maudio_reader_string(r, root, "task");
   if (strcmp(task, "denoise") != 0) {
-    fail_unknown(r, "task", task);
+    maudio_reader_unknown(r, "task", task);
   }
-  config->task     = MAUDIO_TASK_DENOISE;
-  config->d_model  = get_integer(r, root, "d_model", REQUIRED, 1, 4096);
-  config->norm_eps = (float)get_number(r, root, "norm_eps", REQUIRED, 1e-12, 1);
+  config->task = MAUDIO_TASK_DENOISE;
+  snprintf(config->norm_f, sizeof config->norm_f, "backbone.norm_f.weight");
+  config->d_model =
+    maudio_reader_integer(r, root, "d_model", MAUDIO_REQUIRED, 1, 4096);
+  config->norm_eps =
+    (float)maudio_reader_number(r, root, "norm_eps", MAUDIO_REQUIRED, 1e-12, 1);
 
   // Blocks need the bands
   if (!r->status) {
     read_front_end(r, root, &config->spectral);
-    enter(r, "");
+    maudio_reader_enter(r, "");
   }
   if (!r->status) {
     read_blocks(r, root, config);
@@ -369,8 +275,8 @@ maudio_status maudio_config_parse(const char*    json,
                                   maudio_config* config,
                                   maudio_error*  error)
 {
-  reader  r    = {.label = maudio_path_tail(label), .error = error};
-  json_t* root = NULL;
+  maudio_reader r    = {.label = maudio_path_tail(label), .error = error};
+  json_t*       root = NULL;
   memset(config, 0, sizeof *config);
   r.status =
     maudio_json_parse(json, strlen(json), CONFIG_DEPTH, r.label, &root, error);

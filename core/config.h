@@ -9,21 +9,63 @@
 typedef enum {
   MAUDIO_MIXER_MAMBA,
   MAUDIO_MIXER_MAMBA2,
-  MAUDIO_MIXER_BAND_MLP
+  MAUDIO_MIXER_BAND_MLP,
+  MAUDIO_MIXER_ATTENTION,
+  MAUDIO_MIXER_MLP,
+  MAUDIO_MIXER_MOE
 } maudio_mixer_type;
 
-/// One block; lengths that its mixer does not have are 0
+/// What stands between the two matrices of an MLP
+typedef enum {
+  MAUDIO_HIDDEN_GATED_SILU, ///< SiLU of one projection times another
+  MAUDIO_HIDDEN_SILU,
+  MAUDIO_HIDDEN_RELU2 ///< Square of the positive part
+} maudio_hidden;
+
+/// Room for the first part of a tensor's name
+#define MAUDIO_MAX_PREFIX 64
+
+/// One block; what its mixer does not have is 0
 typedef struct {
   maudio_mixer_type mixer;
-  uint32_t          d_inner;  ///< Channels of the state space (mamba, mamba2)
-  uint32_t          d_state;  ///< State per channel (mamba, mamba2)
-  uint32_t          d_conv;   ///< Taps of the convolution (mamba, mamba2)
-  uint32_t          headdim;  ///< Channels of a head, divides d_inner (mamba2)
-  uint32_t          n_groups; ///< Groups of B and C, divides heads (mamba2)
-  uint32_t          dt_rank;  ///< Inner width of dt's projection (mamba)
-  uint32_t          d_hidden; ///< Hidden units (band_mlp)
-  float             dt_min;   ///< Lower clamp of dt, 0 for none (mamba2)
-  float             dt_max;   ///< Upper clamp of dt, INFINITY for none (mamba2)
+  char norm[MAUDIO_MAX_PREFIX];   ///< Name of the weight of the norm before it
+  char prefix[MAUDIO_MAX_PREFIX]; ///< Put before the names of its tensors
+
+  // mamba, mamba2
+  uint32_t d_inner;  ///< Channels of the state space
+  uint32_t d_state;  ///< State per channel
+  uint32_t d_conv;   ///< Taps of the convolution
+  uint32_t headdim;  ///< mamba2: channels of a head, divides d_inner
+  uint32_t n_groups; ///< mamba2: groups of B and C, divides the heads
+  uint32_t dt_rank;  ///< mamba: inner width of dt's projection
+  float    dt_min;   ///< mamba2: lower clamp of dt, 0 for none
+  float    dt_max;   ///< mamba2: upper clamp of dt, INFINITY for none
+  bool     has_no_conv_bias;
+  bool     has_inner_norms; ///< mamba: RMSNorm of dt, B and C
+  bool     norms_all;       ///< mamba2: one norm for all groups
+
+  // attention
+  uint32_t n_heads;    ///< Of queries
+  uint32_t n_kv_heads; ///< Of keys and values, divides n_heads
+  uint32_t headwidth;  ///< Width of a head
+  uint32_t n_rotary;   ///< Even number of a head's elements that are rotated
+  double   rope_theta; ///< Base of the angles
+  double   rope_scale; ///< Positions are divided by it
+
+  // band_mlp, mlp, moe
+  uint32_t      d_hidden; ///< Hidden units, moe: of an expert
+  maudio_hidden hidden;   ///< mlp, moe
+  uint32_t      n_experts;
+  uint32_t      n_chosen;        ///< Experts of a token
+  bool          normalises;      ///< moe: weights of the chosen ones sum to 1
+  bool          is_shared;       ///< moe: as of Nemotron-H, with what follows
+  uint32_t      d_shared;        ///< Hidden units of the expert of all tokens
+  uint32_t      d_latent;        ///< Width of the other experts, 0: d_model
+  uint32_t      n_expert_groups; ///< Equal groups of experts
+  uint32_t      n_chosen_groups; ///< Groups that a token chooses from
+  float         route_scale;     ///< Factor of the weights
+
+  bool has_bias; ///< mamba, mamba2, attention, mlp: of the projections
 } maudio_block_config;
 
 typedef struct {
@@ -37,6 +79,14 @@ typedef struct {
   uint32_t* band_edges;  ///< n_bands + 1 bins, increasing from 0 to n_bins
 } maudio_spectral_config;
 
+/// Tokens in, scores of the next one out
+typedef struct {
+  uint32_t n_vocab;
+  uint32_t max_context; ///< Positions of the training, 0 if that is unknown
+  bool     is_tied;     ///< The head is the embedding
+  char     embedding[MAUDIO_MAX_PREFIX]; ///< Name of the tensor
+} maudio_token_config;
+
 typedef struct {
   char                   name[64];     ///< Short name
   char                   licence[128]; ///< SPDX expression of the weights or ""
@@ -44,8 +94,10 @@ typedef struct {
   uint32_t               d_model;  ///< Width of the residual stream
   float                  norm_eps; ///< Added to a mean square, greater than 0
   uint32_t               n_blocks;
-  maudio_block_config*   blocks; ///< n_blocks
-  maudio_spectral_config spectral;
+  maudio_block_config*   blocks;                    ///< n_blocks
+  char                   norm_f[MAUDIO_MAX_PREFIX]; ///< Name of the last norm
+  maudio_spectral_config spectral;                  ///< Of a denoiser
+  maudio_token_config    tokens;                    ///< Of a model of tokens
 } maudio_config;
 
 /**

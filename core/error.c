@@ -32,7 +32,7 @@ const char* maudio_strerror(maudio_status status)
   case MAUDIO_ERR_BAD_ARG:
     return "Argument out of range";
   case MAUDIO_ERR_BAD_STATE:
-    return "Saved state does not belong to this stream";
+    return "Saved state does not belong to what loads it";
   }
   return "Unknown error";
 }

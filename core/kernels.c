@@ -9,12 +9,17 @@ const maudio_kernels* maudio_kernels_find(const char* name)
 {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (!strcmp(name, "avx512")) {
-    return __builtin_cpu_supports("avx512f") &&
-               __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512dq")
-             ? &maudio_kernels_avx512
+  const bool has_avx512 = __builtin_cpu_supports("avx512f") &&
+                          __builtin_cpu_supports("avx512vl") &&
+                          __builtin_cpu_supports("avx512dq");
+  if (!strcmp(name, "avx512vnni")) {
+    return has_avx512 && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vnni")
+             ? &maudio_kernels_avx512vnni
              : NULL;
+  }
+  if (!strcmp(name, "avx512")) {
+    return has_avx512 ? &maudio_kernels_avx512 : NULL;
   }
   if (!strcmp(name, "avx2")) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
@@ -31,7 +36,7 @@ const maudio_kernels* maudio_kernels_find(const char* name)
 
 const maudio_kernels* maudio_kernels_choose(void)
 {
-  static const char* const names[] = {"avx512", "avx2", "neon"};
+  static const char* const names[] = {"avx512vnni", "avx512", "avx2", "neon"};
 
   const char*           wanted = getenv("MAUDIO_KERNELS");
   const maudio_kernels* found  = wanted ? maudio_kernels_find(wanted) : NULL;

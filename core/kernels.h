@@ -18,6 +18,9 @@
 /// Rows are padded to a multiple of this many floats
 #define MAUDIO_LANES 16
 
+/// Inputs of a matrix in int8 that are summed at once
+#define MAUDIO_SLICE 2048
+
 /// Return `n` rounded up to a multiple of MAUDIO_LANES
 static inline size_t maudio_pad(size_t n)
 {
@@ -30,13 +33,20 @@ static inline size_t maudio_pad(size_t n)
  *
  * Packed weights have in_step LANES and panel_step n_in * LANES; rows in
  * memory have in_step of their stride and panel_step LANES.
+ *
+ * Weights in int8 have `codes` in place of `data`, packed, with the codes of
+ * `code_group` inputs of the kernels together: at codes[o / LANES * panel_step
+ * + i / group * group * LANES + o % LANES * group + i % group].
  */
 typedef struct {
-  size_t       n_in;
-  size_t       n_out; ///< Multiple of MAUDIO_LANES
-  size_t       in_step;
-  size_t       panel_step;
-  const float* data;
+  size_t         n_in;
+  size_t         n_out; ///< Multiple of MAUDIO_LANES
+  size_t         in_step;
+  size_t         panel_step;
+  const float*   data;   ///< NULL: the weights are codes
+  const int8_t*  codes;  ///< A weight is its code times the scale of its output
+  const float*   scales; ///< (n_out), 0 in the padding
+  const int32_t* sums;   ///< (n_in / SLICE, rounded up; n_out): of the codes
 } maudio_matrix;
 
 /// y (n_rows, n_out) = [y +] bias + x (n_rows, n_in) * w (n_in, n_out)
@@ -85,6 +95,7 @@ typedef struct {
 
 typedef struct {
   const char* name;
+  size_t      code_group; ///< As in maudio_matrix
 
   void (*gemm)(const maudio_gemm* gemm);
 
@@ -134,6 +145,14 @@ typedef struct {
   void (*log)(size_t n, float* x); ///< x normal and positive
   void (*silu)(size_t n, float* x);
   void (*softplus)(size_t n, float* x); ///< x itself above 20, as in PyTorch
+  void (*relu2)(size_t n, float* x);    ///< max(x, 0)^2
+
+  /// gate (n) = SiLU(gate) up, n padded
+  void (*gated_silu)(size_t n, float* gate, const float* up);
+
+  /// x (n) = exp(scale x) / sum of it, n at least 1, scale positive; writes
+  /// maudio_pad(n) floats
+  void (*softmax)(float scale, size_t n, float* x);
 } maudio_kernels;
 
 /**
@@ -150,6 +169,7 @@ const maudio_kernels* maudio_kernels_find(const char* name);
 extern const maudio_kernels maudio_kernels_scalar;
 extern const maudio_kernels maudio_kernels_avx2;
 extern const maudio_kernels maudio_kernels_avx512;
+extern const maudio_kernels maudio_kernels_avx512vnni;
 extern const maudio_kernels maudio_kernels_neon;
 
 #endif /* MAUDIO_KERNELS_H */

@@ -4,6 +4,9 @@
 #define KERNELS_NAME avx2
 #define VEC_LANES 8
 #define VEC_MADD(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define VEC_CODES(p)        \
+  ((vec)_mm256_cvtepi32_ps( \
+    _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i_u*)(p)))))
 #define GEMM_SUMS 12
 #define GEMM_TALL 6
 #include "kernels_body.h"

@@ -5,12 +5,19 @@
  * KERNELS_NAME  as in maudio_kernels.name,
  * VEC_LANES     floats of a vector,
  * VEC_MADD      a * b + c on vectors,
+ * VEC_CODES     VEC_LANES floats of the int8 codes at p,
  * GEMM_SUMS     how many vectors of sums a GEMM keeps in registers,
- * GEMM_TALL     rows from which it does without wider tiles.
+ * GEMM_TALL     rows from which it does without wider tiles,
+ *
+ * and, if it has a product of its own for weights in int8,
+ *
+ * GEMM_CODES    the function, which takes a maudio_gemm,
+ * CODE_GROUP    the layout of its codes, 1 elsewhere.
  */
 #include "kernels.h"
 #include "kernels_vector.h"
 
+#include <float.h>
 #include <math.h>
 
 #define VECS (MAUDIO_LANES / VEC_LANES) // Vectors of a panel
@@ -27,18 +34,20 @@
 /**
  * A tile of outputs: `rows` rows from `r`, `panels` panels from `p`, both
  * constant. Each output is one chain of multiply-adds over the inputs in
- * order: the shape of the tile does not show in the result.
+ * order: the shape of the tile does not show in the result. Codes are summed
+ * as they are (`coded`, constant), and the sum is scaled.
  */
 INLINE void gemm_tile(const maudio_gemm* g,
                       size_t             r,
                       size_t             p,
                       const size_t       rows,
-                      const size_t       panels)
+                      const size_t       panels,
+                      const bool         coded)
 {
   const size_t vecs = panels * VECS;
-  const float* w    = g->w.data + p * g->w.panel_step;
   const float* x    = g->x + r * g->x_stride;
   float*       y    = g->y + r * g->y_stride + p * MAUDIO_LANES;
+  const float* bias = g->bias ? g->bias + p * MAUDIO_LANES : NULL;
 
   vec sums[GEMM_SUMS]; // (rows, vecs)
 #pragma GCC unroll 32
@@ -46,16 +55,20 @@ INLINE void gemm_tile(const maudio_gemm* g,
     const vec start = splat(g->row_bias ? g->row_bias[r + i] : 0.0f);
 #pragma GCC unroll 32
     for (size_t v = 0; v < vecs; ++v) {
-      sums[i * vecs + v] =
-        g->bias ? load(g->bias + p * MAUDIO_LANES + v * VEC_LANES) : start;
+      sums[i * vecs + v] = coded  ? splat(0.0f)
+                           : bias ? load(bias + v * VEC_LANES)
+                                  : start;
     }
   }
 
+  size_t at = p * g->w.panel_step;
   for (size_t k = 0; k < g->w.n_in; ++k) {
     vec wk[GEMM_SUMS];
 #pragma GCC unroll 32
     for (size_t v = 0; v < vecs; ++v) {
-      wk[v] = load(w + v / VECS * g->w.panel_step + v % VECS * VEC_LANES);
+      const size_t from =
+        at + v / VECS * g->w.panel_step + v % VECS * VEC_LANES;
+      wk[v] = coded ? VEC_CODES(g->w.codes + from) : load(g->w.data + from);
     }
 #pragma GCC unroll 32
     for (size_t i = 0; i < rows; ++i) {
@@ -65,22 +78,32 @@ INLINE void gemm_tile(const maudio_gemm* g,
         sums[i * vecs + v] = madd(xk, wk[v], sums[i * vecs + v]);
       }
     }
-    w += g->w.in_step;
+    at += g->w.in_step;
   }
 
 #pragma GCC unroll 32
   for (size_t i = 0; i < rows; ++i) {
 #pragma GCC unroll 32
     for (size_t v = 0; v < vecs; ++v) {
-      float*    to    = y + i * g->y_stride + v * VEC_LANES;
-      const vec total = sums[i * vecs + v];
+      float* to    = y + i * g->y_stride + v * VEC_LANES;
+      vec    total = sums[i * vecs + v];
+      if (coded) {
+        const vec scale = load(g->w.scales + p * MAUDIO_LANES + v * VEC_LANES);
+        const vec start = bias          ? load(bias + v * VEC_LANES)
+                          : g->row_bias ? splat(g->row_bias[r + i])
+                                        : splat(0.0f);
+        total           = madd(scale, total, start);
+      }
       store(to, g->add ? load(to) + total : total);
     }
   }
 }
 
 /// All rows of `panels` panels from `p`, in tiles of nearly equal height
-INLINE void gemm_panels(const maudio_gemm* g, size_t p, const size_t panels)
+INLINE void gemm_panels(const maudio_gemm* g,
+                        size_t             p,
+                        const size_t       panels,
+                        const bool         coded)
 {
   const size_t n_tiles =
     (g->n_rows + GEMM_ROWS(panels) - 1) / GEMM_ROWS(panels);
@@ -88,9 +111,9 @@ INLINE void gemm_panels(const maudio_gemm* g, size_t p, const size_t panels)
   for (size_t left = n_tiles; left; --left) {
     const size_t rows = (g->n_rows - r + left - 1) / left;
     switch (rows) {
-#define TILE(n)                                                     \
-  case n:                                                           \
-    gemm_tile(g, r, p, (n) <= GEMM_ROWS(panels) ? (n) : 0, panels); \
+#define TILE(n)                                                            \
+  case n:                                                                  \
+    gemm_tile(g, r, p, (n) <= GEMM_ROWS(panels) ? (n) : 0, panels, coded); \
     break;
       TILE(1)
       TILE(2)
@@ -107,25 +130,44 @@ INLINE void gemm_panels(const maudio_gemm* g, size_t p, const size_t panels)
 }
 
 /// As wide as leaves room for the rows: few rows alone cannot hide latency
-static void gemm(const maudio_gemm* g)
+INLINE void gemm_all(const maudio_gemm* g, const bool coded)
 {
   const size_t n_panels = g->w.n_out / MAUDIO_LANES;
   const size_t rows     = g->n_rows < GEMM_TALL ? g->n_rows : GEMM_TALL;
   for (size_t p = 0; p < n_panels;) {
     const size_t left = n_panels - p;
     if (left >= 8 && rows <= GEMM_ROWS(8)) {
-      gemm_panels(g, p, 8);
+      gemm_panels(g, p, 8, coded);
       p += 8;
     } else if (left >= 4 && rows <= GEMM_ROWS(4)) {
-      gemm_panels(g, p, 4);
+      gemm_panels(g, p, 4, coded);
       p += 4;
     } else if (left >= 2 && rows <= GEMM_ROWS(2)) {
-      gemm_panels(g, p, 2);
+      gemm_panels(g, p, 2, coded);
       p += 2;
     } else {
-      gemm_panels(g, p, 1);
+      gemm_panels(g, p, 1, coded);
       p += 1;
     }
+  }
+}
+
+#ifndef GEMM_CODES
+#  define CODE_GROUP 1
+#  define GEMM_CODES gemm_codes
+
+static void gemm_codes(const maudio_gemm* g)
+{
+  gemm_all(g, true);
+}
+#endif
+
+static void gemm(const maudio_gemm* g)
+{
+  if (g->w.codes) {
+    GEMM_CODES(g);
+  } else {
+    gemm_all(g, false);
   }
 }
 
@@ -302,21 +344,55 @@ ELEMENTWISE(exp)
 ELEMENTWISE(log)
 ELEMENTWISE(silu)
 ELEMENTWISE(softplus)
+ELEMENTWISE(relu2)
 #undef ELEMENTWISE
+
+static void gated_silu(size_t n, float* gate, const float* up)
+{
+  for (size_t i = 0; i < n; i += VEC_LANES) {
+    store(gate + i, vec_silu(load(gate + i)) * load(up + i));
+  }
+}
+
+static void softmax(float scale, size_t n, float* x)
+{
+  const size_t n_padded = maudio_pad(n);
+  for (size_t i = n; i < n_padded; ++i) {
+    x[i] = -FLT_MAX; // Too little to count in the sum
+  }
+  float most = x[0];
+  for (size_t i = 1; i < n; ++i) {
+    most = x[i] > most ? x[i] : most;
+  }
+  vec totals = {0};
+  for (size_t i = 0; i < n_padded; i += VEC_LANES) {
+    const vec e = vec_exp((load(x + i) - most) * scale);
+    store(x + i, e);
+    totals += e;
+  }
+  const vec part = splat(1.0f / sum(totals));
+  for (size_t i = 0; i < n_padded; i += VEC_LANES) {
+    store(x + i, load(x + i) * part);
+  }
+}
 
 #define TABLE_OF(name) maudio_kernels_##name
 #define TABLE(name) TABLE_OF(name)
 #define TEXT_OF(name) #name
 #define TEXT(name) TEXT_OF(name)
 
-const maudio_kernels TABLE(KERNELS_NAME) = {.name      = TEXT(KERNELS_NAME),
-                                            .gemm      = gemm,
-                                            .rms_norm  = rms_norm,
-                                            .conv_silu = conv_silu,
-                                            .ssd_step  = ssd_step,
-                                            .s6_step   = s6_step,
-                                            .features  = features,
-                                            .exp       = exp_array,
-                                            .log       = log_array,
-                                            .silu      = silu_array,
-                                            .softplus  = softplus_array};
+const maudio_kernels TABLE(KERNELS_NAME) = {.name       = TEXT(KERNELS_NAME),
+                                            .code_group = CODE_GROUP,
+                                            .gemm       = gemm,
+                                            .rms_norm   = rms_norm,
+                                            .conv_silu  = conv_silu,
+                                            .ssd_step   = ssd_step,
+                                            .s6_step    = s6_step,
+                                            .features   = features,
+                                            .exp        = exp_array,
+                                            .log        = log_array,
+                                            .silu       = silu_array,
+                                            .softplus   = softplus_array,
+                                            .relu2      = relu2_array,
+                                            .gated_silu = gated_silu,
+                                            .softmax    = softmax};

@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define VEC_BYTES (4 * VEC_LANES)
 
@@ -30,6 +31,24 @@ static inline void store(float* p, vec x)
 {
   *(vec_memory*)p = x;
 }
+
+#if VEC_LANES == 4
+/// Load four codes as floats: each byte to the top of a lane, then down
+static inline vec load_four_codes(const int8_t* p)
+{
+  typedef int8_t  bytes __attribute__((vector_size(16)));
+  typedef int16_t pairs __attribute__((vector_size(16)));
+
+  int32_t word;
+  memcpy(&word, p, sizeof word);
+  const bytes b     = (bytes)(vec_int){word};
+  const pairs twice = (pairs)__builtin_shufflevector(
+    b, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const vec_int lanes =
+    (vec_int)__builtin_shufflevector(twice, twice, 0, 8, 1, 9, 2, 10, 3, 11);
+  return __builtin_convertvector(lanes >> 24, vec);
+}
+#endif
 
 static inline vec splat(float x)
 {
@@ -112,6 +131,12 @@ static inline vec vec_log(vec x)
 static inline vec vec_silu(vec x)
 {
   return x / (1.0f + vec_exp(-x));
+}
+
+static inline vec vec_relu2(vec x)
+{
+  const vec positive = select(x > 0.0f, x, splat(0.0f));
+  return positive * positive;
 }
 
 /// ln(1 + e^x), x above 20. ln(1 + u) is ln(w) u / (w - 1), w = 1 + u rounded

@@ -2,10 +2,12 @@
  *
  * Inside, channels are padded to MAUDIO_LANES: I' = pad(d_inner).
  */
+#include "matrix.h"
 #include "mixer.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct {
   maudio_mixer  head;
@@ -23,30 +25,37 @@ typedef struct {
   const float*  conv_weight; ///< (d_conv, I')
   const float*  conv_bias;   ///< (I')
   const float*  dt_bias;     ///< (I')
+  const float*  in_bias;     ///< (2I'), or NULL
+  const float*  out_bias;    ///< (D), or NULL
+  float         eps;         ///< Of the norms
+  const float*  dt_norm;     ///< (R), or NULL: no norms
+  const float*  b_norm;      ///< (N)
+  const float*  c_norm;      ///< (N)
   maudio_s6     s6;
 } mamba;
 
 static maudio_status bind_in_proj(mamba* m, maudio_binding* b)
 {
-  const size_t  shape[] = {2 * m->d_inner, m->d_model};
-  float*        rows    = NULL;
-  float*        data    = NULL;
-  maudio_status status =
-    maudio_tensor_read(b, "in_proj.weight", 2, shape, &rows);
+  maudio_rows    rows;
+  maudio_packing packing;
+  maudio_status  status =
+    maudio_rows_read(b, "in_proj.weight", 2 * m->d_inner, m->d_model, &rows);
   if (!status) {
-    status = maudio_matrix_new(b, "in_proj.weight", m->d_model, 2 * m->n_inner,
-                               &m->in_proj, &data);
+    status = maudio_packing_new(b, "in_proj.weight", &rows, m->d_model,
+                                2 * m->n_inner, &packing);
   }
-  for (size_t part = 0; !status && part < 2; ++part) { // x, z
-    maudio_matrix_pack(data, m->d_model, part * m->n_inner, 0,
-                       rows + part * m->d_inner * m->d_model, m->d_model,
-                       m->d_inner, m->d_model);
+  if (!status) {
+    for (size_t part = 0; part < 2; ++part) { // x, z
+      maudio_pack(&packing, part * m->n_inner, 0, &rows, part * m->d_inner, 0,
+                  m->d_inner, m->d_model);
+    }
+    m->in_proj = packing.matrix;
   }
-  free(rows);
+  maudio_rows_free(&rows);
   return status;
 }
 
-static maudio_status bind_conv(mamba* m, maudio_binding* b)
+static maudio_status bind_conv(mamba* m, bool has_no_bias, maudio_binding* b)
 {
   const size_t  shape[] = {m->d_inner, 1, m->d_conv};
   float*        rows    = NULL;
@@ -64,9 +73,15 @@ static maudio_status bind_conv(mamba* m, maudio_binding* b)
   }
   m->conv_weight = taps;
   free(rows);
-  return status ? status
-                : maudio_tensor_read_array(b, "conv1d.bias", 1, &m->d_inner,
-                                           &m->conv_bias);
+  if (status || !has_no_bias) {
+    return status ? status
+                  : maudio_tensor_read_array(b, "conv1d.bias", 1, &m->d_inner,
+                                             &m->conv_bias);
+  }
+  float* zeros = NULL;
+  status       = maudio_floats_new(b, "conv1d.bias", m->n_inner, &zeros);
+  m->conv_bias = zeros;
+  return status;
 }
 
 static maudio_status bind_a(mamba* m, maudio_binding* b)
@@ -90,12 +105,49 @@ static maudio_status bind_a(mamba* m, maudio_binding* b)
   return status;
 }
 
-static maudio_status bind_tensors(mamba* m, maudio_binding* b)
+/// Read the biases of both projections
+static maudio_status bind_biases(mamba* m, maudio_binding* b)
+{
+  const size_t  n      = 2 * m->d_inner;
+  float*        rows   = NULL;
+  float*        placed = NULL;
+  maudio_status status = maudio_tensor_read(b, "in_proj.bias", 1, &n, &rows);
+  if (!status) {
+    status = maudio_floats_new(b, "in_proj.bias", 2 * m->n_inner, &placed);
+  }
+  for (size_t part = 0; !status && part < 2; ++part) { // x, z
+    memcpy(placed + part * m->n_inner, rows + part * m->d_inner,
+           m->d_inner * sizeof *rows);
+  }
+  m->in_bias = placed;
+  free(rows);
+  return status ? status
+                : maudio_tensor_read_array(b, "out_proj.bias", 1, &m->d_model,
+                                           &m->out_bias);
+}
+
+/// Read the norms of dt, B and C
+static maudio_status bind_norms(mamba* m, maudio_binding* b)
+{
+  const size_t  n      = m->s6.d_state;
+  maudio_status status = maudio_tensor_read_array(b, "dt_layernorm.weight", 1,
+                                                  &m->dt_rank, &m->dt_norm);
+  if (!status) {
+    status =
+      maudio_tensor_read_array(b, "b_layernorm.weight", 1, &n, &m->b_norm);
+  }
+  return status ? status
+                : maudio_tensor_read_array(b, "c_layernorm.weight", 1, &n,
+                                           &m->c_norm);
+}
+
+static maudio_status
+bind_tensors(mamba* m, const maudio_block_config* config, maudio_binding* b)
 {
   const size_t  n_x_proj = m->dt_rank + 2 * m->s6.d_state;
   maudio_status status   = bind_in_proj(m, b);
   if (!status) {
-    status = bind_conv(m, b);
+    status = bind_conv(m, config->has_no_conv_bias, b);
   }
   if (!status) {
     status =
@@ -114,6 +166,12 @@ static maudio_status bind_tensors(mamba* m, maudio_binding* b)
   }
   if (!status) {
     status = maudio_tensor_read_array(b, "D", 1, &m->d_inner, &m->s6.d);
+  }
+  if (!status && config->has_bias) {
+    status = bind_biases(m, b);
+  }
+  if (!status && config->has_inner_norms) {
+    status = bind_norms(m, b);
   }
   return status ? status
                 : maudio_matrix_read(b, "out_proj.weight", m->d_model,
@@ -134,6 +192,7 @@ static maudio_status bind(const maudio_block_config* config,
   m->d_inner    = config->d_inner;
   m->s6.d_state = config->d_state;
   m->d_conv     = config->d_conv;
+  m->eps        = binding->norm_eps;
   m->dt_rank    = config->dt_rank;
   m->n_inner    = maudio_pad(m->d_inner);
   m->s6.n       = m->n_inner;
@@ -146,29 +205,52 @@ static maudio_status bind(const maudio_block_config* config,
   m->head.type    = &maudio_mamba;
   m->head.n_state = m->n_bands * m->n_inner * (m->s6.d_state + m->d_conv - 1);
   m->head.n_frame_scratch = m->n_bands * (3 * m->n_inner + m->n_x_proj);
-  m->head.macs            = (double)m->n_bands * d_inner * n_macs_channel;
-  return bind_tensors(m, binding);
+  m->head.n_fixed_scratch =
+    maudio_pad(m->dt_rank > m->s6.d_state ? m->dt_rank : m->s6.d_state);
+  m->head.macs = (double)m->n_bands * d_inner * n_macs_channel;
+  return bind_tensors(m, config, binding);
 }
 
-static void step(const maudio_mixer*   mixer,
-                 const maudio_kernels* kernels,
-                 size_t                n_frames,
-                 const float*          x,
-                 float*                y,
-                 float*                state,
-                 float*                scratch)
+/// Norm n floats in place, without touching what follows them
+static void norm_part(const mamba*          m,
+                      const maudio_kernels* kernels,
+                      const float*          weight,
+                      size_t                n,
+                      float*                x,
+                      float*                scratch)
 {
-  const mamba* m      = (const mamba*)mixer;
-  const size_t n_rows = n_frames * m->n_bands;
-  const size_t d_pad  = maudio_pad(m->d_model);
-  const size_t n_past = m->n_inner * (m->d_conv - 1);
-  const size_t n_own  = m->head.n_state / m->n_bands;
-  float* const xz     = scratch;                      // (rows, 2I'): x, z
-  float* const dtbc   = xz + n_rows * 2 * m->n_inner; // (rows, n_x_proj)
-  float* const dt     = dtbc + n_rows * m->n_x_proj;  // (rows, I')
+  kernels->rms_norm(x, weight, n, m->eps, scratch);
+  memcpy(x, scratch, n * sizeof *x);
+}
+
+/// Norm dt, B and C of a row (n_x_proj)
+static void norm_row(const mamba*          m,
+                     const maudio_kernels* kernels,
+                     float*                row,
+                     float*                scratch)
+{
+  const size_t n = m->s6.d_state;
+  norm_part(m, kernels, m->dt_norm, m->dt_rank, row, scratch);
+  norm_part(m, kernels, m->b_norm, n, row + m->dt_rank, scratch);
+  norm_part(m, kernels, m->c_norm, n, row + m->dt_rank + n, scratch);
+}
+
+static void step(const maudio_mixer* mixer, const maudio_run* run)
+{
+  const mamba*          m       = (const mamba*)mixer;
+  const maudio_kernels* kernels = run->kernels;
+  float* const          state   = run->state;
+  const size_t          n_rows  = run->n_frames * m->n_bands;
+  const size_t          d_pad   = maudio_pad(m->d_model);
+  const size_t          n_past  = m->n_inner * (m->d_conv - 1);
+  const size_t          n_own   = m->head.n_state / m->n_bands;
+  float* const          xz      = run->scratch; // (rows, 2I'): x, z
+  float* const          dtbc = xz + n_rows * 2 * m->n_inner; // (rows, n_x_proj)
+  float* const          dt   = dtbc + n_rows * m->n_x_proj;  // (rows, I')
 
   kernels->gemm(&(maudio_gemm){.w        = m->in_proj,
-                               .x        = x,
+                               .bias     = m->in_bias,
+                               .x        = run->x,
                                .x_stride = d_pad,
                                .n_rows   = n_rows,
                                .y        = xz,
@@ -183,6 +265,11 @@ static void step(const maudio_mixer*   mixer,
                                .n_rows   = n_rows,
                                .y        = dtbc,
                                .y_stride = m->n_x_proj});
+  if (m->dt_norm) {
+    for (size_t r = 0; r < n_rows; ++r) {
+      norm_row(m, kernels, dtbc + r * m->n_x_proj, dt + n_rows * m->n_inner);
+    }
+  }
   kernels->gemm(&(maudio_gemm){.w        = m->dt_proj,
                                .bias     = m->dt_bias,
                                .x        = dtbc,
@@ -204,12 +291,13 @@ static void step(const maudio_mixer*   mixer,
                              .y  = row});
   }
   kernels->gemm(&(maudio_gemm){.w        = m->out_proj,
+                               .bias     = m->out_bias,
                                .x        = xz,
                                .x_stride = 2 * m->n_inner,
                                .n_rows   = n_rows,
-                               .y        = y,
+                               .y        = run->y,
                                .y_stride = d_pad,
                                .add      = true});
 }
 
-const maudio_mixer_class maudio_mamba = {bind, step};
+const maudio_mixer_class maudio_mamba = {"mamba", bind, step};

@@ -4,6 +4,7 @@
  * vector holds two groups: I' = n_groups * group_pad channels of x and z, and
  * C' = pad(I' + 2 * n_groups * d_state) channels of x, B, C.
  */
+#include "matrix.h"
 #include "mixer.h"
 
 #include <math.h>
@@ -15,10 +16,12 @@ typedef struct {
   size_t        d_model;
   size_t        d_inner;
   size_t        d_conv;
-  size_t        n_heads; ///< Of all groups
-  size_t        n_inner; ///< I'
-  size_t        n_conv;  ///< C'
-  size_t        n_proj;  ///< Width of a row of in_proj: z, x B C, dt
+  size_t        n_heads;     ///< Of all groups
+  size_t        n_inner;     ///< I'
+  size_t        n_conv;      ///< C'
+  size_t        n_proj;      ///< Width of a row of in_proj: z, x B C, dt
+  size_t        n_norm;      ///< Channels that are normed together
+  size_t        n_norm_step; ///< And those with their padding
   float         eps;
   float         dt_min;
   float         dt_max;
@@ -30,6 +33,8 @@ typedef struct {
   const float*  dt_bias;     ///< (H)
   const float*  a;           ///< (H): -exp(A_log)
   const float*  norm;        ///< (I')
+  const float*  in_bias;     ///< (n_proj), or NULL
+  const float*  out_bias;    ///< (D), or NULL
 } mamba2;
 
 static size_t group_size(const mamba2* m)
@@ -40,9 +45,9 @@ static size_t group_size(const mamba2* m)
 /// Where channel `c` of x, B, C of a tensor is inside
 static size_t channel_at(const mamba2* m, size_t c)
 {
-  return c < m->d_inner
-           ? c / group_size(m) * m->ssd.group_pad + c % group_size(m)
-           : m->n_inner + c - m->d_inner;
+  const size_t size = group_size(m); // Not 0 where there are channels
+  return size && c < m->d_inner ? c / size * m->ssd.group_pad + c % size
+                                : m->n_inner + c - m->d_inner;
 }
 
 /// Where row `r` of in_proj is inside
@@ -58,40 +63,41 @@ static maudio_status bind_in_proj(mamba2* m, maudio_binding* b)
 {
   const size_t n_rows =
     2 * (m->d_inner + m->ssd.n_groups * m->ssd.d_state) + m->n_heads;
-  const size_t  shape[] = {n_rows, m->d_model};
-  float*        rows    = NULL;
-  float*        data    = NULL;
-  maudio_status status =
-    maudio_tensor_read(b, "in_proj.weight", 2, shape, &rows);
+  maudio_rows    rows;
+  maudio_packing packing;
+  maudio_status  status =
+    maudio_rows_read(b, "in_proj.weight", n_rows, m->d_model, &rows);
   if (!status) {
-    status = maudio_matrix_new(b, "in_proj.weight", m->d_model, m->n_proj,
-                               &m->in_proj, &data);
+    status = maudio_packing_new(b, "in_proj.weight", &rows, m->d_model,
+                                m->n_proj, &packing);
   }
-  for (size_t r = 0; !status && r < n_rows; ++r) {
-    const float* row = rows + r * m->d_model;
-    maudio_matrix_pack(data, m->d_model, proj_at(m, r), 0, row, m->d_model, 1,
-                       m->d_model);
+  if (!status) {
+    for (size_t r = 0; r < n_rows; ++r) {
+      maudio_pack(&packing, proj_at(m, r), 0, &rows, r, 0, 1, m->d_model);
+    }
+    m->in_proj = packing.matrix;
   }
-  free(rows);
+  maudio_rows_free(&rows);
   return status;
 }
 
 static maudio_status bind_out_proj(mamba2* m, maudio_binding* b)
 {
-  const size_t  shape[] = {m->d_model, m->d_inner};
-  float*        rows    = NULL;
-  float*        data    = NULL;
-  maudio_status status =
-    maudio_tensor_read(b, "out_proj.weight", 2, shape, &rows);
+  maudio_rows    rows;
+  maudio_packing packing;
+  maudio_status  status =
+    maudio_rows_read(b, "out_proj.weight", m->d_model, m->d_inner, &rows);
   if (!status) {
-    status = maudio_matrix_new(b, "out_proj.weight", m->n_inner, m->d_model,
-                               &m->out_proj, &data);
+    status = maudio_packing_new(b, "out_proj.weight", &rows, m->n_inner,
+                                m->d_model, &packing);
   }
-  for (size_t c = 0; !status && c < m->d_inner; ++c) {
-    maudio_matrix_pack(data, m->n_inner, 0, channel_at(m, c), rows + c,
-                       m->d_inner, m->d_model, 1);
+  if (!status) {
+    for (size_t c = 0; c < m->d_inner; ++c) {
+      maudio_pack(&packing, 0, channel_at(m, c), &rows, 0, c, m->d_model, 1);
+    }
+    m->out_proj = packing.matrix;
   }
-  free(rows);
+  maudio_rows_free(&rows);
   return status;
 }
 
@@ -154,7 +160,74 @@ static maudio_status bind_heads(mamba2* m, maudio_binding* b)
   return status;
 }
 
-static maudio_status bind_tensors(mamba2* m, maudio_binding* b)
+/// Read the weight of the norm of each group, or of one over all of them
+static maudio_status bind_norm(mamba2* m, bool norms_all, maudio_binding* b)
+{
+  const float*        weight = NULL;
+  float*              scaled = NULL;
+  const maudio_status status =
+    bind_channels(m, b, "norm.weight", 1, &m->d_inner, m->n_inner, &weight);
+  m->norm        = weight;
+  m->n_norm      = group_size(m);
+  m->n_norm_step = m->ssd.group_pad;
+  if (status || !norms_all) {
+    return status;
+  }
+  m->n_norm = m->n_norm_step = m->n_inner;
+  if (m->n_inner == m->d_inner) {
+    return MAUDIO_SUCCESS;
+  }
+  // The mean runs over the padding between groups, too, which is 0
+  const double share = (double)m->d_inner / (double)m->n_inner;
+  m->eps             = (float)(m->eps * share);
+  if (maudio_floats_new(b, "norm.weight", m->n_inner, &scaled)) {
+    return MAUDIO_ERR_NO_MEMORY;
+  }
+  for (size_t c = 0; c < m->n_inner; ++c) {
+    scaled[c] = (float)sqrt(share) * weight[c];
+  }
+  m->norm = scaled;
+  return MAUDIO_SUCCESS;
+}
+
+/// Read the biases of both projections
+static maudio_status bind_biases(mamba2* m, maudio_binding* b)
+{
+  const size_t n =
+    2 * (m->d_inner + m->ssd.n_groups * m->ssd.d_state) + m->n_heads;
+  float*        rows   = NULL;
+  float*        placed = NULL;
+  maudio_status status = maudio_tensor_read(b, "in_proj.bias", 1, &n, &rows);
+  if (!status) {
+    status = maudio_floats_new(b, "in_proj.bias", m->n_proj, &placed);
+  }
+  for (size_t r = 0; !status && r < n; ++r) {
+    placed[proj_at(m, r)] = rows[r];
+  }
+  m->in_bias = placed;
+  free(rows);
+  return status ? status
+                : maudio_tensor_read_array(b, "out_proj.bias", 1, &m->d_model,
+                                           &m->out_bias);
+}
+
+/// Read the bias of the convolution, or make one of 0
+static maudio_status
+bind_conv_bias(mamba2* m, const size_t* shape, bool has_none, maudio_binding* b)
+{
+  if (!has_none) {
+    return bind_channels(m, b, "conv1d.bias", 1, shape, m->n_conv,
+                         &m->conv_bias);
+  }
+  float*              zeros = NULL;
+  const maudio_status status =
+    maudio_floats_new(b, "conv1d.bias", m->n_conv, &zeros);
+  m->conv_bias = zeros;
+  return status;
+}
+
+static maudio_status
+bind_tensors(mamba2* m, const maudio_block_config* config, maudio_binding* b)
 {
   const size_t  n_channels = m->d_inner + 2 * m->ssd.n_groups * m->ssd.d_state;
   const size_t  shape[]    = {n_channels, 1, m->d_conv};
@@ -164,15 +237,16 @@ static maudio_status bind_tensors(mamba2* m, maudio_binding* b)
                            &m->conv_weight);
   }
   if (!status) {
-    status =
-      bind_channels(m, b, "conv1d.bias", 1, shape, m->n_conv, &m->conv_bias);
+    status = bind_conv_bias(m, shape, config->has_no_conv_bias, b);
   }
   if (!status) {
     status = bind_heads(m, b);
   }
   if (!status) {
-    status =
-      bind_channels(m, b, "norm.weight", 1, &m->d_inner, m->n_inner, &m->norm);
+    status = bind_norm(m, config->norms_all, b);
+  }
+  if (!status && config->has_bias) {
+    status = bind_biases(m, b);
   }
   return status ? status : bind_out_proj(m, b);
 }
@@ -217,7 +291,7 @@ static maudio_status bind(const maudio_block_config* config,
     (double)m->n_bands *
     (width * (double)m->d_model + (double)m->d_conv * (d_inner + (double)n_bc) +
      2 * d_inner * (double)m->ssd.d_state);
-  return bind_tensors(m, binding);
+  return bind_tensors(m, config, binding);
 }
 
 /// One frame of one band, from the projections `row` (n_proj) to the input of
@@ -262,49 +336,44 @@ static void step_row(const mamba2*         m,
                                             .h     = h,
                                             .work  = work,
                                             .y     = z});
-  for (size_t g = 0; g < m->ssd.n_groups; ++g) {
-    float* const group = z + g * m->ssd.group_pad;
-    kernels->rms_norm(group, m->norm + g * m->ssd.group_pad, group_size(m),
-                      m->eps, group);
+  for (size_t i = 0; i < m->n_inner; i += m->n_norm_step) {
+    kernels->rms_norm(z + i, m->norm + i, m->n_norm, m->eps, z + i);
   }
 }
 
-static void step(const maudio_mixer*   mixer,
-                 const maudio_kernels* kernels,
-                 size_t                n_frames,
-                 const float*          x,
-                 float*                y,
-                 float*                state,
-                 float*                scratch)
+static void step(const maudio_mixer* mixer, const maudio_run* run)
 {
-  const mamba2* m      = (const mamba2*)mixer;
-  const size_t  n_rows = n_frames * m->n_bands;
-  const size_t  d_pad  = maudio_pad(m->d_model);
-  float* const  proj   = scratch; // (n_frames, n_bands, n_proj)
-  float* const  fixed  = proj + n_rows * m->n_proj;
+  const mamba2*         m       = (const mamba2*)mixer;
+  const maudio_kernels* kernels = run->kernels;
+  const size_t          n_rows  = run->n_frames * m->n_bands;
+  const size_t          d_pad   = maudio_pad(m->d_model);
+  float* const          proj    = run->scratch; // (n_frames, n_bands, n_proj)
+  float* const          fixed   = proj + n_rows * m->n_proj;
 
   kernels->gemm(&(maudio_gemm){.w        = m->in_proj,
-                               .x        = x,
+                               .bias     = m->in_bias,
+                               .x        = run->x,
                                .x_stride = d_pad,
                                .n_rows   = n_rows,
                                .y        = proj,
                                .y_stride = m->n_proj});
 
   for (size_t band = 0; band < m->n_bands; ++band) {
-    float* const own = state + band * (m->head.n_state / m->n_bands);
-    for (size_t frame = 0; frame < n_frames; ++frame) {
+    float* const own = run->state + band * (m->head.n_state / m->n_bands);
+    for (size_t frame = 0; frame < run->n_frames; ++frame) {
       float* const row = proj + (frame * m->n_bands + band) * m->n_proj;
       step_row(m, kernels, row, own, fixed);
     }
   }
 
   kernels->gemm(&(maudio_gemm){.w        = m->out_proj,
+                               .bias     = m->out_bias,
                                .x        = proj,
                                .x_stride = m->n_proj,
                                .n_rows   = n_rows,
-                               .y        = y,
+                               .y        = run->y,
                                .y_stride = d_pad,
                                .add      = true});
 }
 
-const maudio_mixer_class maudio_mamba2 = {bind, step};
+const maudio_mixer_class maudio_mamba2 = {"mamba2", bind, step};

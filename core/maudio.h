@@ -36,6 +36,9 @@ extern "C" {
 #define MAUDIO_MIN_RATE_HZ 8000
 #define MAUDIO_MAX_RATE_HZ 192000
 
+/// Steps that attention looks back at unless more or fewer are asked for
+#define MAUDIO_DEFAULT_CONTEXT 4096
+
 typedef enum {
   MAUDIO_SUCCESS,         ///< No error
   MAUDIO_ERR_NO_MEMORY,   ///< Memory could not be allocated
@@ -45,7 +48,7 @@ typedef enum {
   MAUDIO_ERR_VERSION,     ///< Model file is of a format version we do not know
   MAUDIO_ERR_UNSUPPORTED, ///< Model asks for something this build does not do
   MAUDIO_ERR_BAD_ARG,     ///< Argument out of range
-  MAUDIO_ERR_BAD_STATE    ///< Saved state does not belong to this stream
+  MAUDIO_ERR_BAD_STATE    ///< Saved state does not belong to what loads it
 } maudio_status;
 
 /// What went wrong, and where: filled by functions that take one, may be NULL
@@ -60,25 +63,33 @@ typedef struct maudio_model maudio_model;
 /// State of one signal running through a model
 typedef struct maudio_stream maudio_stream;
 
+/// State of one sequence of tokens running through a model
+typedef struct maudio_sequence maudio_sequence;
+
 /// A stream that is heard, with controls; another can be faded in
 typedef struct maudio_effect maudio_effect;
 
 typedef enum {
-  MAUDIO_TASK_DENOISE, ///< Audio in, audio out
-  MAUDIO_TASK_GENERATE ///< Audio out
+  MAUDIO_TASK_DENOISE,  ///< Audio in, audio out: streams
+  MAUDIO_TASK_GENERATE, ///< Audio out
+  MAUDIO_TASK_TOKENS    ///< Tokens in, scores of the next one out: sequences
 } maudio_task;
 
 typedef struct {
   const char* name;            ///< Short name from the file, such as "voice"
   maudio_task task;            ///< What the model does
   const char* licence;         ///< SPDX expression of the weights, or ""
-  uint32_t    rate_hz;         ///< Sample rate of the training data
-  double      latency_ms;      ///< Algorithmic latency at rate_hz
+  uint32_t    rate_hz;         ///< Sample rate of the training data, or 0
+  double      latency_ms;      ///< Algorithmic latency at rate_hz, or 0
   uint64_t    n_parameters;    ///< Number of weights
   double      macs_per_second; ///< Multiply-accumulates per second of audio
   uint32_t    n_layers;        ///< Number of blocks
   uint32_t    d_model;         ///< Width of the residual stream
   uint32_t    n_bands;         ///< Bands that share the weights, at least 1
+  uint32_t    n_vocab;         ///< Number of tokens, or 0
+  uint32_t    context;         ///< Steps that attention sees by default, or 0
+  double      macs_per_step;   ///< Of a hop or a token, its context being full
+  uint64_t    state_bytes;     ///< Of the network, for one signal or sequence
 } maudio_model_info;
 
 /// Parameters of a stream or effect; a change acts smoothly over 20 ms
@@ -100,9 +111,10 @@ MAUDIO_API const char* maudio_strerror(maudio_status status);
 MAUDIO_API const char* maudio_kernels_name(void);
 
 /**
- * Open a model file.
+ * Open a model.
  *
- * @param path A .safetensors file (docs/model-format.md).
+ * @param path A .safetensors file, or a Hugging Face folder or its config.json
+ * (docs/model-format.md).
  * @param[out] model Set on success; free with maudio_model_free().
  * @param[out] error Details of a failure; may be NULL.
  */
@@ -127,6 +139,39 @@ MAUDIO_API void maudio_model_free(maudio_model* model);
 /// Describe a model; strings live as long as the model
 MAUDIO_API void maudio_model_get_info(const maudio_model* model,
                                       maudio_model_info*  info);
+
+/// Return the kind of block `index`, such as "mamba2", or NULL after the last
+MAUDIO_API const char* maudio_model_layer(const maudio_model* model,
+                                          uint32_t            index);
+
+/// What maudio_quantize() has done
+typedef struct {
+  uint64_t n_tensors;         ///< Of the file
+  uint64_t n_quantized;       ///< Those that became int8
+  uint64_t n_bytes_before;    ///< Size of the file
+  uint64_t n_bytes_after;     ///< What was written
+  double   worst_error;       ///< Of a row: rms of the change over its rms
+  char     worst_tensor[128]; ///< Where that row is
+} maudio_quantize_info;
+
+/// Take some bytes of a file; return false to stop
+typedef bool (*maudio_write)(const void* data, size_t size, void* user);
+
+/**
+ * Make a file of weights smaller: matrices become int8 (docs/model-format.md),
+ * about a quarter of float32; what other tensors hold stays as it is.
+ *
+ * @param path A .safetensors file in float32, float16 or bfloat16.
+ * @param write Called with the new file from start to end.
+ * @param user Passed to it.
+ * @param[out] info Filled on success.
+ * @param[out] error Details of a failure; may be NULL.
+ */
+MAUDIO_API maudio_status maudio_quantize(const char*           path,
+                                         maudio_write          write,
+                                         void*                 user,
+                                         maudio_quantize_info* info,
+                                         maudio_error*         error);
 
 /**
  * Create a stream: the only allocation in a stream's life.
@@ -196,6 +241,56 @@ MAUDIO_API MAUDIO_RT void maudio_stream_save_state(const maudio_stream* stream,
  */
 MAUDIO_API MAUDIO_RT maudio_status
 maudio_stream_load_state(maudio_stream* stream, const void* data, size_t size);
+
+/**
+ * Create a sequence: the only allocation in a sequence's life.
+ *
+ * @param max_context Steps that attention looks back at, the present one too;
+ * results are those of full attention while a sequence is no longer. 0: the
+ * `context` of maudio_model_info.
+ */
+MAUDIO_API maudio_status maudio_sequence_new(const maudio_model* model,
+                                             size_t              max_context,
+                                             maudio_sequence**   sequence,
+                                             maudio_error*       error);
+
+/// Free a sequence. NULL is fine
+MAUDIO_API void maudio_sequence_free(maudio_sequence* sequence);
+
+/// Forget the past: the sequence is as after maudio_sequence_new()
+MAUDIO_API MAUDIO_RT void maudio_sequence_reset(maudio_sequence* sequence);
+
+/**
+ * Take `n_steps` tokens: any number, the result does not depend on how a
+ * sequence is cut into calls, to the last bit.
+ *
+ * @param ids `n_steps` tokens. If one of them is not below n_vocab, the call
+ * fails with MAUDIO_ERR_BAD_ARG and nothing has changed.
+ * @param[out] logits (n_steps, n_vocab): scores of the token after each of
+ * them. NULL: not computed.
+ */
+MAUDIO_API MAUDIO_RT maudio_status
+maudio_sequence_step(maudio_sequence* sequence,
+                     size_t           n_steps,
+                     const uint32_t*  ids,
+                     float*           logits);
+
+/// Return the bytes of memory a sequence holds, all allocated at creation
+MAUDIO_API size_t maudio_sequence_memory(const maudio_sequence* sequence);
+
+/// Return the number of bytes that maudio_sequence_save_state() writes
+MAUDIO_API size_t maudio_sequence_state_size(const maudio_sequence* sequence);
+
+/// Write the state to `data` of maudio_sequence_state_size() bytes
+MAUDIO_API MAUDIO_RT void
+maudio_sequence_save_state(const maudio_sequence* sequence, void* data);
+
+/// Continue from a state saved by a sequence of the same model and context. On
+/// error the sequence is unchanged
+MAUDIO_API MAUDIO_RT maudio_status
+maudio_sequence_load_state(maudio_sequence* sequence,
+                           const void*      data,
+                           size_t           size);
 
 /**
  * Create an effect: what a plugin or a live command plays through.

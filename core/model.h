@@ -4,40 +4,47 @@
 #ifndef MAUDIO_MODEL_H
 #define MAUDIO_MODEL_H
 
+#include "backbone.h"
+#include "band_front.h"
 #include "config.h"
 #include "kernels.h"
-#include "mixer.h"
-#include "tensors.h"
+#include "token_front.h"
+#include "weights.h"
 
-/// One block: x + mixer(rms_norm(x))
-typedef struct {
-  const float*        norm; ///< (D)
-  const maudio_mixer* mixer;
-} maudio_layer;
-
-/// K bins, S bands, D d_model; D' is D padded
 struct maudio_model {
   maudio_config         config;
   maudio_model_info     info;
   const maudio_kernels* kernels;
   maudio_arena          arena;
   uint64_t              fingerprint; ///< Hash of the file
-  size_t                d_pad;       ///< D'
-  size_t                n_features;  ///< 3K
-  size_t                n_mask;      ///< Stride of masks: 2K and room to spill
-  size_t                n_chunk;     ///< Most frames of one run
-  size_t                n_state;     ///< Floats of state of one stream
-  size_t                n_scratch;   ///< Floats that a run needs besides
-  const maudio_layer*   layers;      ///< (n_blocks)
-  const float*          norm_f;      ///< (D)
-  const float*          in_weight;   ///< (3K, D')
-  const float*          in_bias;     ///< (S, D')
-  const maudio_matrix*  out_weight;  ///< (S) of (D, 2 * bins of the band)
-  const float*          out_bias;    ///< (2K)
+  maudio_backbone       backbone;
+  maudio_band_front     bands;   ///< Of a denoiser
+  maudio_token_front    tokens;  ///< Of a model of tokens
+  size_t                n_chunk; ///< Most frames of one run
+  size_t                n_state; ///< Denoiser: floats of state of one stream
+  size_t n_scratch;              ///< Denoiser: floats that a run needs besides
 };
 
+/// Continue the hash `h` of a file's bytes, or begin with MAUDIO_HASH
+uint64_t maudio_hash(uint64_t h, const void* data, size_t size);
+
+#define MAUDIO_HASH 0xCBF29CE484222325U
+
 /**
- * Run the network over up to n_chunk frames.
+ * Make a model of what `config` describes and `weights` hold.
+ *
+ * @param config Moved: cleared, also on failure.
+ * @param label Stands for the path in error messages.
+ */
+maudio_status maudio_model_build(maudio_config*  config,
+                                 maudio_weights* weights,
+                                 uint64_t        fingerprint,
+                                 const char*     label,
+                                 maudio_model**  model,
+                                 maudio_error*   error);
+
+/**
+ * Run a denoiser over up to n_chunk frames.
  *
  * @param features (n_frames, 3K): of each bin re, im, level.
  * @param[out] mask (n_frames, n_mask): of each bin re, im, 1 not yet added.

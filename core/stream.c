@@ -27,8 +27,9 @@ static void carve(maudio_stream* stream, maudio_carver* carver)
   }
   stream->network = maudio_carve(carver, model->n_state * sizeof(float));
   stream->features =
-    maudio_carve(carver, chunk * model->n_features * sizeof(float));
-  stream->mask    = maudio_carve(carver, chunk * model->n_mask * sizeof(float));
+    maudio_carve(carver, chunk * model->bands.n_features * sizeof(float));
+  stream->mask =
+    maudio_carve(carver, chunk * model->bands.n_mask * sizeof(float));
   stream->tail    = maudio_carve(carver, 2 * s->hop * sizeof(float));
   stream->scratch = maudio_carve(carver, model->n_scratch * sizeof(float));
 }
@@ -40,6 +41,11 @@ maudio_status maudio_stream_new(const maudio_model* model,
                                 maudio_error*       error)
 {
   *stream = NULL;
+  if (model->config.task != MAUDIO_TASK_DENOISE) {
+    return maudio_fail(error, MAUDIO_ERR_BAD_ARG,
+                       "Model '%s' works on tokens and has no streams of audio",
+                       model->config.name);
+  }
   if (!(rate_hz >= MAUDIO_MIN_RATE_HZ && rate_hz <= MAUDIO_MAX_RATE_HZ)) {
     return maudio_fail(error, MAUDIO_ERR_BAD_ARG,
                        "Sample rate %g Hz is not in %d to %d Hz", rate_hz,
@@ -211,7 +217,7 @@ static void run_hops(maudio_stream* stream, size_t n_hops, size_t n_left)
       spectra[c] = spectrum;
     }
     maudio_spectral_features(s, model->kernels, spectra,
-                             stream->features + i * model->n_features);
+                             stream->features + i * model->bands.n_features);
   }
 
   maudio_model_run(model, n_hops, stream->features, stream->mask,
@@ -225,7 +231,7 @@ static void run_hops(maudio_stream* stream, size_t n_hops, size_t n_left)
       spectra[c] = stream->spectra[c] + i * s->n_bins;
     }
     stream->scalars.energy = maudio_spectral_apply(
-      s, stream->mask + i * model->n_mask, floor, spectra);
+      s, stream->mask + i * model->bands.n_mask, floor, spectra);
     for (unsigned c = 0; c < stream->n_channels; ++c) {
       play_frame(stream, c, i);
     }

@@ -6,6 +6,7 @@
 #define MAUDIO_STREAM_H
 
 #include "model.h"
+#include "saved_state.h"
 #include "spectral.h"
 
 /// Number of parameters
@@ -50,12 +51,6 @@ struct maudio_stream {
   float*        tail;                         ///< (2 * hop)
   float*        scratch;                      ///< (model->n_scratch)
 };
-
-/// A piece of the state
-typedef struct {
-  float* data;
-  size_t n;
-} maudio_segment;
 
 /// Most pieces of a stream's state
 #define MAUDIO_MAX_SEGMENTS (3 * MAUDIO_MAX_CHANNELS + 1)

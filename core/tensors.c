@@ -86,17 +86,37 @@ static size_t product(unsigned n_dims, const size_t* shape)
   return n;
 }
 
-static maudio_status read_tensor(maudio_binding* binding,
-                                 const char*     name,
-                                 unsigned        n_dims,
-                                 const size_t*   shape,
-                                 float*          dst)
+maudio_status maudio_tensor_get(maudio_binding* binding,
+                                const char*     name,
+                                unsigned        n_dims,
+                                const size_t*   shape,
+                                float*          dst)
 {
   char full[MAX_NAME];
   full_name(binding, name, full);
   binding->n_parameters += product(n_dims, shape);
   return maudio_weights_get(binding->weights, full, n_dims, shape, dst,
                             binding->error);
+}
+
+bool maudio_tensor_is_int8(const maudio_binding* binding, const char* name)
+{
+  char full[MAX_NAME];
+  full_name(binding, name, full);
+  return maudio_weights_is_int8(binding->weights, full);
+}
+
+maudio_status maudio_tensor_get_int8(maudio_binding* binding,
+                                     const char*     name,
+                                     const size_t*   shape,
+                                     int8_t*         codes,
+                                     float*          scales)
+{
+  char full[MAX_NAME];
+  full_name(binding, name, full);
+  binding->n_parameters += product(2, shape);
+  return maudio_weights_get_int8(binding->weights, full, shape, codes, scales,
+                                 binding->error);
 }
 
 maudio_status maudio_tensor_read(maudio_binding* binding,
@@ -113,7 +133,7 @@ maudio_status maudio_tensor_read(maudio_binding* binding,
   if (!*data) {
     return maudio_binding_no_memory(binding, name);
   }
-  status = read_tensor(binding, name, n_dims, shape, *data);
+  status = maudio_tensor_get(binding, name, n_dims, shape, *data);
   if (status) {
     free(*data);
     *data = NULL;
@@ -134,62 +154,6 @@ maudio_status maudio_tensor_read_array(maudio_binding* binding,
     status         = maudio_floats_new(binding, name, n, &data);
   }
   *array = data;
-  return status ? status : read_tensor(binding, name, n_dims, shape, data);
-}
-
-maudio_status maudio_matrix_new(maudio_binding* binding,
-                                const char*     name,
-                                size_t          n_in,
-                                size_t          n_out,
-                                maudio_matrix*  matrix,
-                                float**         data)
-{
-  const size_t        n_padded = maudio_pad(n_out);
-  const maudio_status status =
-    maudio_floats_new(binding, name, n_in * n_padded, data);
-  *matrix = (maudio_matrix){.n_in       = n_in,
-                            .n_out      = n_padded,
-                            .in_step    = MAUDIO_LANES,
-                            .panel_step = n_in * MAUDIO_LANES,
-                            .data       = *data};
-  return status;
-}
-
-void maudio_matrix_pack(float*       data,
-                        size_t       n_in,
-                        size_t       first_out,
-                        size_t       first_in,
-                        const float* rows,
-                        size_t       stride,
-                        size_t       n_rows,
-                        size_t       n_columns)
-{
-  for (size_t r = 0; r < n_rows; ++r) {
-    const size_t o     = first_out + r;
-    float*       panel = data + o / MAUDIO_LANES * n_in * MAUDIO_LANES;
-    for (size_t i = 0; i < n_columns; ++i) {
-      panel[(first_in + i) * MAUDIO_LANES + o % MAUDIO_LANES] =
-        rows[r * stride + i];
-    }
-  }
-}
-
-maudio_status maudio_matrix_read(maudio_binding* binding,
-                                 const char*     name,
-                                 size_t          n_out,
-                                 size_t          n_in,
-                                 maudio_matrix*  matrix)
-{
-  const size_t  shape[] = {n_out, n_in};
-  float*        rows    = NULL; // (n_out, n_in)
-  float*        data    = NULL;
-  maudio_status status  = maudio_tensor_read(binding, name, 2, shape, &rows);
-  if (!status) {
-    status = maudio_matrix_new(binding, name, n_in, n_out, matrix, &data);
-  }
-  if (!status) {
-    maudio_matrix_pack(data, n_in, 0, 0, rows, n_in, n_out, n_in);
-  }
-  free(rows);
-  return status;
+  return status ? status
+                : maudio_tensor_get(binding, name, n_dims, shape, data);
 }

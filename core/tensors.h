@@ -21,14 +21,15 @@ void maudio_arena_clear(maudio_arena* arena);
 
 /// Where weights come from and where they go
 typedef struct {
-  maudio_weights* weights;
-  maudio_arena*   arena;
-  const char*     prefix; ///< Put before names, such as "backbone.layers.0."
-  size_t          d_model;
-  size_t          n_bands;
-  float           norm_eps;
-  uint64_t        n_parameters; ///< Counts the weights that are read
-  maudio_error*   error;
+  maudio_weights*       weights;
+  maudio_arena*         arena;
+  const maudio_kernels* kernels; ///< Those that will run, for their layout
+  const char*           prefix;  ///< Put before names: "backbone.layers.0."
+  size_t                d_model;
+  size_t                n_bands;
+  float                 norm_eps;
+  uint64_t              n_parameters; ///< Counts the weights that are read
+  maudio_error*         error;
 } maudio_binding;
 
 /// Fail because there is no memory for tensor prefix + name
@@ -54,42 +55,28 @@ maudio_status maudio_tensor_read(maudio_binding* binding,
                                  const size_t*   shape,
                                  float**         data);
 
+/// Copy a tensor, whose shape has been checked, to `dst` as float32
+maudio_status maudio_tensor_get(maudio_binding* binding,
+                                const char*     name,
+                                unsigned        n_dims,
+                                const size_t*   shape,
+                                float*          dst);
+
+/// Return whether tensor prefix + name is there and stored as int8
+bool maudio_tensor_is_int8(const maudio_binding* binding, const char* name);
+
+/// Copy an int8 tensor of two dimensions and the scales of its rows
+maudio_status maudio_tensor_get_int8(maudio_binding* binding,
+                                     const char*     name,
+                                     const size_t*   shape,
+                                     int8_t*         codes,
+                                     float*          scales);
+
 /// Read a tensor to an array of the arena, padded with zeros
 maudio_status maudio_tensor_read_array(maudio_binding* binding,
                                        const char*     name,
                                        unsigned        n_dims,
                                        const size_t*   shape,
                                        const float**   array);
-
-/// Make a matrix of zeros for tensor `name`; `*data` is its packed memory, to
-/// be filled
-maudio_status maudio_matrix_new(maudio_binding* binding,
-                                const char*     name,
-                                size_t          n_in,
-                                size_t          n_out,
-                                maudio_matrix*  matrix,
-                                float**         data);
-
-/**
- * Put a block of a tensor (outputs, inputs) into the packed matrix `data`.
- *
- * @param n_in Inputs of the whole matrix.
- * @param rows First element of the block, `stride` from one row to the next.
- */
-void maudio_matrix_pack(float*       data,
-                        size_t       n_in,
-                        size_t       first_out,
-                        size_t       first_in,
-                        const float* rows,
-                        size_t       stride,
-                        size_t       n_rows,
-                        size_t       n_columns);
-
-/// Read a tensor (n_out, n_in) and pack it as it is
-maudio_status maudio_matrix_read(maudio_binding* binding,
-                                 const char*     name,
-                                 size_t          n_out,
-                                 size_t          n_in,
-                                 maudio_matrix*  matrix);
 
 #endif /* MAUDIO_TENSORS_H */

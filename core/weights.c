@@ -1,10 +1,9 @@
-#include "weights.h"
+#include "weights_file.h"
 
 #include "error.h"
 #include "json.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,36 +15,10 @@
 /// Depth of a header: object of tensors, tensor, list of numbers
 #define HEADER_DEPTH 3U
 
-typedef enum { DTYPE_F32, DTYPE_F16, DTYPE_BF16 } dtype;
-
-typedef struct {
-  const char* name; ///< Owned by the header
-  dtype       type;
-  unsigned    n_dims;
-  size_t      shape[MAUDIO_MAX_DIMS];
-  size_t      n_values; ///< product(shape)
-  size_t      begin;    ///< Offset of the first byte in the tensor data
-  size_t      end;      ///< Offset after the last byte
-  bool        used;
-} tensor;
-
-struct maudio_weights {
-  char*          label; ///< For error messages
-  json_t*        header;
-  const uint8_t* data;      ///< Tensor data, after the header; not owned
-  size_t         data_size; ///< Bytes of it
-  size_t         n_tensors;
-  tensor*        tensors; ///< By name
-};
-
-static size_t dtype_size(dtype type)
-{
-  return type == DTYPE_F32 ? 4 : 2;
-}
-
-/// Write a shape as "(4, 1, 3)"
-static const char*
-format_shape(char* text, size_t size, unsigned n_dims, const size_t* shape)
+const char* maudio_shape_format(char*         text,
+                                size_t        size,
+                                unsigned      n_dims,
+                                const size_t* shape)
 {
   int length = snprintf(text, size, "(");
   for (unsigned i = 0; i < n_dims && length >= 0 && (size_t)length < size;
@@ -59,8 +32,7 @@ format_shape(char* text, size_t size, unsigned n_dims, const size_t* shape)
   return text;
 }
 
-/// Report a damaged tensor entry
-static maudio_status fail_tensor(const maudio_weights* weights,
+maudio_status maudio_tensor_fail(const maudio_weights* weights,
                                  const char*           name,
                                  const char*           problem,
                                  maudio_error*         error)
@@ -86,48 +58,45 @@ static bool read_size(const json_t* list, size_t index, size_t* value)
 
 static maudio_status read_dtype(const maudio_weights* weights,
                                 const json_t*         entry,
-                                tensor*               t,
+                                maudio_tensor*        t,
                                 maudio_error*         error)
 {
-  static const char* const names[] = {"F32", "F16", "BF16"};
-
   const char* const type = json_string_value(json_object_get(entry, "dtype"));
   if (!type) {
-    return fail_tensor(weights, t->name, "has no dtype", error);
+    return maudio_tensor_fail(weights, t->name, "has no dtype", error);
   }
-  for (unsigned i = 0; i < sizeof names / sizeof *names; ++i) {
-    if (!strcmp(type, names[i])) {
-      t->type = (dtype)i;
-      return MAUDIO_SUCCESS;
-    }
+  if (maudio_dtype_find(type, &t->type)) {
+    return MAUDIO_SUCCESS;
   }
   return maudio_fail(error, MAUDIO_ERR_UNSUPPORTED,
                      "%s: Tensor '%.80s' has dtype '%.16s', "
-                     "expected F32, F16 or BF16",
+                     "expected F32, F16, BF16 or I8",
                      weights->label, t->name, type);
 }
 
 static maudio_status read_shape(const maudio_weights* weights,
                                 const json_t*         entry,
-                                tensor*               t,
+                                maudio_tensor*        t,
                                 maudio_error*         error)
 {
   const json_t* const shape = json_object_get(entry, "shape");
   if (!json_is_array(shape)) {
-    return fail_tensor(weights, t->name, "has no shape", error);
+    return maudio_tensor_fail(weights, t->name, "has no shape", error);
   }
   if (json_array_size(shape) > MAUDIO_MAX_DIMS) {
-    return fail_tensor(weights, t->name, "has more than 8 dimensions", error);
+    return maudio_tensor_fail(weights, t->name, "has more than 8 dimensions",
+                              error);
   }
   t->n_dims   = (unsigned)json_array_size(shape);
   t->n_values = 1;
   for (unsigned i = 0; i < t->n_dims; ++i) {
     if (!read_size(shape, i, &t->shape[i])) {
-      return fail_tensor(weights, t->name,
-                         "has a shape that is not of whole numbers", error);
+      return maudio_tensor_fail(
+        weights, t->name, "has a shape that is not of whole numbers", error);
     }
     if (__builtin_mul_overflow(t->n_values, t->shape[i], &t->n_values)) {
-      return fail_tensor(weights, t->name, "has a shape that overflows", error);
+      return maudio_tensor_fail(weights, t->name, "has a shape that overflows",
+                                error);
     }
   }
   return MAUDIO_SUCCESS;
@@ -135,13 +104,14 @@ static maudio_status read_shape(const maudio_weights* weights,
 
 static maudio_status read_offsets(const maudio_weights* weights,
                                   const json_t*         entry,
-                                  tensor*               t,
+                                  maudio_tensor*        t,
                                   maudio_error*         error)
 {
   const json_t* const offsets = json_object_get(entry, "data_offsets");
   if (json_array_size(offsets) != 2 || !read_size(offsets, 0, &t->begin) ||
       !read_size(offsets, 1, &t->end)) {
-    return fail_tensor(weights, t->name, "has no pair of data_offsets", error);
+    return maudio_tensor_fail(weights, t->name, "has no pair of data_offsets",
+                              error);
   }
   if (t->begin > t->end || t->end > weights->data_size) {
     return maudio_fail(error, MAUDIO_ERR_BAD_MODEL,
@@ -152,8 +122,10 @@ static maudio_status read_offsets(const maudio_weights* weights,
   }
 
   size_t n_bytes = 0;
-  if (__builtin_mul_overflow(t->n_values, dtype_size(t->type), &n_bytes)) {
-    return fail_tensor(weights, t->name, "has a shape that overflows", error);
+  if (__builtin_mul_overflow(t->n_values, maudio_dtype_size(t->type),
+                             &n_bytes)) {
+    return maudio_tensor_fail(weights, t->name, "has a shape that overflows",
+                              error);
   }
   if (t->end - t->begin != n_bytes) {
     char shape[200];
@@ -161,14 +133,14 @@ static maudio_status read_offsets(const maudio_weights* weights,
       error, MAUDIO_ERR_BAD_MODEL,
       "%s: Tensor '%.80s' has %zu bytes, expected %zu for shape %.60s",
       weights->label, t->name, t->end - t->begin, n_bytes,
-      format_shape(shape, sizeof shape, t->n_dims, t->shape));
+      maudio_shape_format(shape, sizeof shape, t->n_dims, t->shape));
   }
   return MAUDIO_SUCCESS;
 }
 
 static maudio_status read_entry(const maudio_weights* weights,
                                 const json_t*         entry,
-                                tensor*               t,
+                                maudio_tensor*        t,
                                 maudio_error*         error)
 {
   maudio_status status = read_dtype(weights, entry, t, error);
@@ -183,8 +155,8 @@ static maudio_status read_entry(const maudio_weights* weights,
 
 static int compare_offsets(const void* lhs, const void* rhs)
 {
-  const tensor* const a = (const tensor*)lhs;
-  const tensor* const b = (const tensor*)rhs;
+  const maudio_tensor* const a = (const maudio_tensor*)lhs;
+  const maudio_tensor* const b = (const maudio_tensor*)rhs;
   if (a->begin != b->begin) {
     return a->begin < b->begin ? -1 : 1;
   }
@@ -193,7 +165,8 @@ static int compare_offsets(const void* lhs, const void* rhs)
 
 static int compare_names(const void* lhs, const void* rhs)
 {
-  return strcmp(((const tensor*)lhs)->name, ((const tensor*)rhs)->name);
+  return strcmp(((const maudio_tensor*)lhs)->name,
+                ((const maudio_tensor*)rhs)->name);
 }
 
 /// Check that tensors fill the data without holes or overlap
@@ -205,7 +178,7 @@ static maudio_status check_layout(maudio_weights* weights, maudio_error* error)
           compare_offsets);
   }
   for (size_t i = 0; i < weights->n_tensors; ++i) {
-    const tensor* const t = &weights->tensors[i];
+    const maudio_tensor* const t = &weights->tensors[i];
     if (t->begin != end) {
       return maudio_fail(error, MAUDIO_ERR_BAD_MODEL,
                          "%s: Tensor '%.80s' begins at byte %zu, "
@@ -243,8 +216,9 @@ static maudio_status check_metadata(const maudio_weights* weights,
 
 static maudio_status index_tensors(maudio_weights* weights, maudio_error* error)
 {
-  const size_t n   = json_object_size(weights->header);
-  weights->tensors = (tensor*)calloc(n ? n : 1, sizeof *weights->tensors);
+  const size_t n = json_object_size(weights->header);
+  weights->tensors =
+    (maudio_tensor*)calloc(n ? n : 1, sizeof *weights->tensors);
   if (!weights->tensors) {
     return maudio_fail(error, MAUDIO_ERR_NO_MEMORY,
                        "%s: No memory for %zu tensors", weights->label, n);
@@ -258,9 +232,9 @@ static maudio_status index_tensors(maudio_weights* weights, maudio_error* error)
     if (!strcmp(name, "__metadata__")) {
       status = check_metadata(weights, entry, error);
     } else {
-      tensor* const t = &weights->tensors[weights->n_tensors++];
-      t->name         = name;
-      status          = read_entry(weights, entry, t, error);
+      maudio_tensor* const t = &weights->tensors[weights->n_tensors++];
+      t->name                = name;
+      status                 = read_entry(weights, entry, t, error);
     }
     if (status) {
       return status;
@@ -352,116 +326,4 @@ const char* maudio_weights_metadata(const maudio_weights* weights,
 {
   return json_string_value(
     json_object_get(json_object_get(weights->header, "__metadata__"), key));
-}
-
-/// Widen IEEE 754 binary16 to binary32
-static float half_to_float(uint16_t half)
-{
-  const uint32_t sign     = (uint32_t)(half & 0x8000U) << 16;
-  const uint32_t exponent = (half >> 10) & 0x1FU;
-  const uint32_t mantissa = half & 0x3FFU;
-  if (exponent == 0) {
-    const float value = ldexpf((float)mantissa, -24);
-    return sign ? -value : value;
-  }
-  const uint32_t wide = exponent == 0x1F ? 0xFF : exponent + (127 - 15);
-  const uint32_t bits = sign | (wide << 23) | (mantissa << 13);
-  float          value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-/// Read value `i` of tensor data; bytes, as they are not aligned
-static float load_value(dtype type, const uint8_t* data, size_t i)
-{
-  const uint8_t* const p = data + i * dtype_size(type);
-  if (type == DTYPE_F16) {
-    return half_to_float((uint16_t)(p[0] | (p[1] << 8)));
-  }
-  const uint32_t bits = type == DTYPE_BF16
-                          ? (uint32_t)p[0] << 16 | (uint32_t)p[1] << 24
-                          : (uint32_t)p[0] | (uint32_t)p[1] << 8 |
-                              (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-  float          value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-/// Find a tensor of `shape`; on failure fill `error` and return NULL
-static tensor* find_tensor(const maudio_weights* weights,
-                           const char*           name,
-                           unsigned              n_dims,
-                           const size_t*         shape,
-                           maudio_error*         error)
-{
-  char expected[200];
-  format_shape(expected, sizeof expected, n_dims, shape);
-
-  const tensor  key = {.name = name};
-  tensor* const t = (tensor*)bsearch(&key, weights->tensors, weights->n_tensors,
-                                     sizeof *weights->tensors, compare_names);
-  if (!t) {
-    maudio_fail(error, MAUDIO_ERR_BAD_MODEL,
-                "%s: Tensor '%.80s' of shape %s is missing", weights->label,
-                name, expected);
-    return NULL;
-  }
-  if (t->n_dims != n_dims ||
-      (n_dims && memcmp(t->shape, shape, n_dims * sizeof *shape) != 0)) {
-    char actual[200];
-    maudio_fail(error, MAUDIO_ERR_BAD_MODEL,
-                "%s: Tensor '%.80s' has shape %s, expected %s", weights->label,
-                name, format_shape(actual, sizeof actual, t->n_dims, t->shape),
-                expected);
-    return NULL;
-  }
-  return t;
-}
-
-maudio_status maudio_weights_check(const maudio_weights* weights,
-                                   const char*           name,
-                                   unsigned              n_dims,
-                                   const size_t*         shape,
-                                   maudio_error*         error)
-{
-  return find_tensor(weights, name, n_dims, shape, error)
-           ? MAUDIO_SUCCESS
-           : MAUDIO_ERR_BAD_MODEL;
-}
-
-maudio_status maudio_weights_get(maudio_weights* weights,
-                                 const char*     name,
-                                 unsigned        n_dims,
-                                 const size_t*   shape,
-                                 float*          dst,
-                                 maudio_error*   error)
-{
-  tensor* const t = find_tensor(weights, name, n_dims, shape, error);
-  if (!t) {
-    return MAUDIO_ERR_BAD_MODEL;
-  }
-
-  const uint8_t* const data = weights->data + t->begin;
-  for (size_t i = 0; i < t->n_values; ++i) {
-    dst[i] = load_value(t->type, data, i);
-    if (!isfinite(dst[i])) {
-      return maudio_fail(
-        error, MAUDIO_ERR_BAD_MODEL, "%s: Tensor '%.80s' holds %s at index %zu",
-        weights->label, name, isnan(dst[i]) ? "NaN" : "an infinite value", i);
-    }
-  }
-  t->used = true;
-  return MAUDIO_SUCCESS;
-}
-
-maudio_status maudio_weights_check_all_used(const maudio_weights* weights,
-                                            maudio_error*         error)
-{
-  for (size_t i = 0; i < weights->n_tensors; ++i) {
-    if (!weights->tensors[i].used) {
-      return fail_tensor(weights, weights->tensors[i].name,
-                         "belongs to no block of the model", error);
-    }
-  }
-  return MAUDIO_SUCCESS;
 }

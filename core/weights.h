@@ -6,6 +6,10 @@
 
 #include "maudio.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 /// Greatest number of dimensions of a tensor
 #define MAUDIO_MAX_DIMS 8
 
@@ -47,8 +51,9 @@ maudio_status maudio_weights_check(const maudio_weights* weights,
 /**
  * Copy a tensor to `dst` as float32 and mark it as used.
  *
- * F32, F16 and BF16 are read. A tensor that is missing, of another type, of
- * another shape, or holds NaN or infinite values, is an error that names it.
+ * F32, F16, BF16 and, of two dimensions, I8 with the scales of its rows are
+ * read. A tensor that is missing, of another shape, or holds NaN or infinite
+ * values, is an error that names it.
  *
  * @param shape Expected shape, `n_dims` (at most MAUDIO_MAX_DIMS) lengths.
  * @param[out] dst product(shape) floats, row-major.
@@ -59,6 +64,27 @@ maudio_status maudio_weights_get(maudio_weights* weights,
                                  const size_t*   shape,
                                  float*          dst,
                                  maudio_error*   error);
+
+/// Return whether a tensor is there and stored as int8
+bool maudio_weights_is_int8(const maudio_weights* weights, const char* name);
+
+/**
+ * Copy an int8 tensor as it is, with the scales of its rows, and mark both as
+ * used.
+ *
+ * The scales are tensor `name` + ".scale", float32 (shape[0]). One that is
+ * missing, of another shape, negative, NaN or infinite, is an error.
+ *
+ * @param shape Expected shape: rows, columns.
+ * @param[out] codes shape[0] * shape[1] codes, row-major.
+ * @param[out] scales shape[0] floats.
+ */
+maudio_status maudio_weights_get_int8(maudio_weights* weights,
+                                      const char*     name,
+                                      const size_t*   shape,
+                                      int8_t*         codes,
+                                      float*          scales,
+                                      maudio_error*   error);
 
 /// Fail, naming a tensor, unless every tensor has been used
 maudio_status maudio_weights_check_all_used(const maudio_weights* weights,

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #define N_FRAMES 40U ///< Frames of a layer's golden vectors
+#define WINDOW 64U   ///< Frames that attention sees
 #define EPS 1e-5f
 
 golden golden_open(const char* name)
@@ -77,8 +78,9 @@ void golden_compare(const char*  what,
 
 const maudio_kernels* const* golden_kernels(void)
 {
-  static const char* const     names[] = {"scalar", "avx2", "avx512", "neon"};
-  static const maudio_kernels* kernels[5];
+  static const char* const names[] = {"scalar", "avx2", "avx512", "avx512vnni",
+                                      "neon"};
+  static const maudio_kernels* kernels[6];
   size_t                       n = 0;
   for (size_t i = 0; i < sizeof names / sizeof names[0]; ++i) {
     kernels[n] = maudio_kernels_find(names[i]);
@@ -117,13 +119,19 @@ static void run_layer(const layer*          l,
   const size_t n_rows  = n_frames * l->binding.n_bands;
   float* const h       = new_floats(n_rows * d_pad);
   float* const sums    = new_floats(n_rows * d_pad);
-  float* const scratch = new_floats(n_frames * l->mixer->n_frame_scratch +
-                                    l->mixer->n_fixed_scratch);
+  float* const scratch =
+    new_floats(maudio_mixer_scratch(l->mixer, n_frames, WINDOW));
   for (size_t r = 0; r < n_rows; ++r) {
     memcpy(h + r * d_pad, x + r * d_model, d_model * sizeof *h);
     kernels->rms_norm(h + r * d_pad, l->norm, d_model, EPS, h + r * d_pad);
   }
-  l->mixer->type->step(l->mixer, kernels, n_frames, h, sums, state, scratch);
+  l->mixer->type->step(l->mixer, &(maudio_run){.kernels  = kernels,
+                                               .n_frames = n_frames,
+                                               .window   = WINDOW,
+                                               .x        = h,
+                                               .y        = sums,
+                                               .state    = state,
+                                               .scratch  = scratch});
   for (size_t r = 0; r < n_rows; ++r) {
     memcpy(y + r * d_model, sums + r * d_pad, d_model * sizeof *y);
   }
@@ -135,8 +143,9 @@ static void run_layer(const layer*          l,
 static void check_kernels(const layer* l, const maudio_kernels* kernels)
 {
   const size_t width   = l->binding.n_bands * l->binding.d_model;
-  float* const state   = new_floats(l->mixer->n_state);
-  float* const again   = new_floats(l->mixer->n_state);
+  const size_t n_state = maudio_mixer_state(l->mixer, WINDOW);
+  float* const state   = new_floats(n_state);
+  float* const again   = new_floats(n_state);
   float* const steps   = new_floats(N_FRAMES * width);
   float* const in_runs = new_floats(N_FRAMES * width);
 
@@ -153,7 +162,7 @@ static void check_kernels(const layer* l, const maudio_kernels* kernels)
   }
   assert_int_equal(t, N_FRAMES);
   assert_memory_equal(steps, in_runs, N_FRAMES * width * sizeof *steps);
-  assert_memory_equal(state, again, l->mixer->n_state * sizeof *state);
+  assert_memory_equal(state, again, n_state * sizeof *state);
 
   char what[64];
   snprintf(what, sizeof what, "%s, %s", l->name, kernels->name);

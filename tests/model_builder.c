@@ -247,6 +247,10 @@ static void add_block(const block_writer*        w,
   case MAUDIO_MIXER_BAND_MLP:
     add_band_mlp(w, config->spectral.n_bands, block);
     break;
+  case MAUDIO_MIXER_ATTENTION:
+  case MAUDIO_MIXER_MLP:
+  case MAUDIO_MIXER_MOE:
+    break; // Not in files of this format
   }
 }
 

@@ -48,6 +48,38 @@ maudio_model* network_open(const char* name)
   return model;
 }
 
+/// What maudio_quantize() wrote
+typedef struct {
+  char*  data;
+  size_t size;
+} written;
+
+static bool append(const void* data, size_t size, void* user)
+{
+  written* const to = (written*)user;
+  to->data          = (char*)realloc(to->data, to->size + size + 1);
+  assert_non_null(to->data);
+  memcpy(to->data + to->size, data, size);
+  to->size += size;
+  return true;
+}
+
+maudio_model* network_open_int8(const char* name)
+{
+  char                 path[512];
+  written              to    = {NULL, 0};
+  maudio_error         error = {.message = ""};
+  maudio_quantize_info info;
+  snprintf(path, sizeof path, "%s/golden/network_%s.safetensors",
+           MAUDIO_TEST_DIR, name);
+  if (maudio_quantize(path, append, &to, &info, &error)) {
+    fail_msg("%s", error.message);
+  }
+  maudio_model* const model = open_memory(to.data, to.size);
+  free(to.data);
+  return model;
+}
+
 /// Set the float32 tensor `name` of a file in memory to pairs (re, im)
 static void fill_tensor(char* file, const char* name, float re, float im)
 {

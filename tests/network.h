@@ -15,6 +15,9 @@ void* network_read(const char* name, size_t* size);
 /// Open tests/golden/network_NAME.safetensors
 maudio_model* network_open(const char* name);
 
+/// Open it with its weights in int8
+maudio_model* network_open_int8(const char* name);
+
 /// Open it with a mask that is `re` in every bin
 maudio_model* network_open_constant(const char* name, float re);
 

@@ -31,6 +31,11 @@ static double exact_silu(double x)
   return x / (1.0 + exp(-x));
 }
 
+static double exact_relu2(double x)
+{
+  return x > 0.0 ? x * x : 0.0;
+}
+
 static double exact_softplus(double x)
 {
   return x > 20.0 ? x : log1p(exp(x));
@@ -76,6 +81,7 @@ static void functions_are_accurate(void** state)
     check_function(*k, "silu", (*k)->silu, exact_silu, -80, 80, 1e-30, 5e-7);
     check_function(*k, "softplus", (*k)->softplus, exact_softplus, -80, 80,
                    1e-30, 5e-7);
+    check_function(*k, "relu2", (*k)->relu2, exact_relu2, -9, 9, 1e-30, 3e-7);
     check_function(*k, "softplus", (*k)->softplus, exact_softplus, -3, 21,
                    1e-30, 5e-7);
   }
@@ -194,6 +200,208 @@ static void gemm_does_not_depend_on_rows(void** state)
   }
 }
 
+/// A product with weights in int8, packed as the kernels want them
+typedef struct {
+  maudio_gemm gemm;
+  int8_t*     codes; ///< (n_in, n_out), in row order
+  int8_t*     packed;
+  float*      scales;
+  int32_t*    sums;
+  float*      x;
+  float*      bias;
+  float*      y;
+} coded_gemm;
+
+static void* new_bytes(size_t size)
+{
+  void* const bytes = calloc(1, size + 1);
+  assert_non_null(bytes);
+  return bytes;
+}
+
+static void fill_codes(coded_gemm* c, size_t group)
+{
+  const size_t n_in  = c->gemm.w.n_in;
+  const size_t n_out = c->gemm.w.n_out;
+  for (size_t i = 0; i < n_in; ++i) {
+    for (size_t o = 0; o < n_out; ++o) {
+      const int8_t code = (int8_t)lrintf(127.0f * random_float());
+      const size_t at   = o / MAUDIO_LANES * c->gemm.w.panel_step +
+                        i / group * group * MAUDIO_LANES +
+                        o % MAUDIO_LANES * group + i % group;
+      c->codes[i * n_out + o] = code;
+      c->packed[at]           = code;
+      c->sums[i / MAUDIO_SLICE * n_out + o] += code;
+    }
+  }
+}
+
+/// `n_out` outputs, of which the first has a scale of 0
+static coded_gemm
+coded_new(const maudio_kernels* k, size_t n_rows, size_t n_in, size_t n_out)
+{
+  const size_t group    = k->code_group;
+  const size_t n_all    = (n_in + group - 1) / group * group;
+  const size_t n_slices = (n_in + MAUDIO_SLICE - 1) / MAUDIO_SLICE;
+  const size_t x_stride = n_in + 3;
+  const size_t n_x      = (n_rows - 1) * x_stride + n_in;
+  coded_gemm   c        = {.codes  = (int8_t*)new_bytes(n_in * n_out),
+                           .packed = (int8_t*)new_bytes(n_all * n_out),
+                           .scales = (float*)new_bytes(n_out * sizeof(float)),
+                           .sums   = (int32_t*)new_bytes(n_slices * n_out * 4),
+                           .x      = (float*)new_bytes(n_x * sizeof(float)),
+                           .bias = (float*)new_bytes((n_out + n_rows) * sizeof(float)),
+                           .y    = (float*)new_bytes(n_rows * n_out * sizeof(float))};
+  fill(c.scales, n_out);
+  c.scales[0] = 0.0f;
+  for (size_t o = 0; o < n_out; ++o) {
+    c.scales[o] = fabsf(c.scales[o]);
+  }
+  fill(c.x, n_x);
+  fill(c.bias, n_out + n_rows);
+  fill(c.y, n_rows * n_out);
+  c.gemm = (maudio_gemm){.w        = {.n_in       = n_in,
+                                      .n_out      = n_out,
+                                      .in_step    = MAUDIO_LANES,
+                                      .panel_step = n_all * MAUDIO_LANES,
+                                      .codes      = c.packed,
+                                      .scales     = c.scales,
+                                      .sums       = c.sums},
+                         .bias     = c.bias,
+                         .x        = c.x,
+                         .x_stride = x_stride,
+                         .n_rows   = n_rows,
+                         .y        = c.y,
+                         .y_stride = n_out};
+  fill_codes(&c, group);
+  return c;
+}
+
+static void coded_free(const coded_gemm* c)
+{
+  free(c->codes);
+  free(c->packed);
+  free(c->scales);
+  free(c->sums);
+  free(c->x);
+  free(c->bias);
+  free(c->y);
+}
+
+/// Check an output against the exact one: floats are rounded at each step,
+/// 16-bit activations once
+static void check_coded_output(const coded_gemm*     c,
+                               const maudio_kernels* kernels,
+                               size_t                r,
+                               size_t                o,
+                               double                start)
+{
+  const size_t n_in   = c->gemm.w.n_in;
+  double       exact  = start;
+  double       size   = 2.0; // A bias and what is there
+  double       weight = 0.0;
+  for (size_t i = 0; i < n_in; ++i) {
+    const double w = (double)c->scales[o] * c->codes[i * c->gemm.w.n_out + o];
+    const double x = c->x[r * c->gemm.x_stride + i];
+    exact += w * x;
+    size += fabs(w * x);
+    weight += fabs(w);
+  }
+  const double rounding = 1.2e-7 * (double)(n_in + 8) * size;
+  const double integers = kernels->code_group > 1 ? weight / 65000.0 : 0.0;
+  const double error    = fabs(c->y[r * c->gemm.w.n_out + o] - exact);
+  if (!(error <= rounding + integers)) {
+    fail_msg("%s, %zu inputs: (%zu, %zu) is off by %g, allowed %g",
+             kernels->name, n_in, r, o, error, rounding + integers);
+  }
+}
+
+static void check_gemm_codes(const maudio_kernels* kernels,
+                             size_t                n_rows,
+                             size_t                n_in,
+                             size_t                n_out)
+{
+  coded_gemm   c   = coded_new(kernels, n_rows, n_in, n_out);
+  const size_t n_y = n_rows * n_out;
+  float* const y   = (float*)new_bytes(n_y * sizeof(float));
+
+  // Adding to what is there
+  memcpy(y, c.y, n_y * sizeof(float));
+  c.gemm.add = true;
+  kernels->gemm(&c.gemm);
+  for (size_t i = 0; i < n_y; ++i) {
+    check_coded_output(&c, kernels, i / n_out, i % n_out,
+                       (double)y[i] + c.bias[i % n_out]);
+  }
+
+  // With a bias for each row; row by row the same to the last bit
+  c.gemm.add      = false;
+  c.gemm.row_bias = c.bias + n_out;
+  c.gemm.bias     = NULL;
+  kernels->gemm(&c.gemm);
+  for (size_t i = 0; i < n_y; ++i) {
+    check_coded_output(&c, kernels, i / n_out, i % n_out,
+                       c.bias[n_out + i / n_out]);
+  }
+  memcpy(y, c.y, n_y * sizeof(float));
+  memset(c.y, 0, n_y * sizeof(float));
+  c.gemm.n_rows = 1;
+  for (size_t r = 0; r < n_rows; ++r) {
+    c.gemm.row_bias = c.bias + n_out + r;
+    c.gemm.x        = c.x + r * c.gemm.x_stride;
+    c.gemm.y        = c.y + r * n_out;
+    kernels->gemm(&c.gemm);
+  }
+  assert_memory_equal(c.y, y, n_y * sizeof(float));
+  free(y);
+  coded_free(&c);
+}
+
+static void gemm_of_codes_does_not_depend_on_rows(void** state)
+{
+  (void)state;
+  static const size_t n_ins[]  = {1, 7, 64, 2 * MAUDIO_SLICE + 22};
+  static const size_t n_outs[] = {16, 48, 64, 112, 176};
+  for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
+    for (size_t n_rows = 1; n_rows <= 17; n_rows += n_rows < 9 ? 1 : 8) {
+      for (size_t i = 0; i < 4; ++i) {
+        const size_t n_sizes = n_ins[i] > MAUDIO_SLICE ? 2 : 5;
+        for (size_t o = 0; o < n_sizes; ++o) {
+          check_gemm_codes(*k, n_rows, n_ins[i], n_outs[o]);
+        }
+      }
+    }
+  }
+}
+
+/// Rows of zeros, of almost nothing, and that are not finite
+static void gemm_of_codes_takes_any_row(void** state)
+{
+  (void)state;
+  enum { n = 32 };
+  static const float values[] = {0.0f, 1e-38f, 1e30f, INFINITY, NAN};
+  for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
+    coded_gemm c = coded_new(*k, 5, n, n);
+    for (size_t o = 0; o < n; ++o) {
+      c.scales[o] = 1e-4f;
+    }
+    for (size_t r = 0; r < 5; ++r) {
+      for (size_t i = 0; i < n; ++i) {
+        c.x[r * c.gemm.x_stride + i] = i == 3 ? values[r] : 0.0f;
+      }
+    }
+    (*k)->gemm(&c.gemm);
+    for (size_t o = 0; o < n; ++o) {
+      const double w = 1e-4 * c.codes[3 * (size_t)n + o];
+      assert_true(c.y[o] == c.bias[o]);
+      assert_true(fabsf(c.y[n + o] - c.bias[o]) < 1e-30f);
+      assert_true(fabs(c.y[2 * n + o] - w * 1e30) <= fabs(w) * 1e25 + 1.0);
+      assert_true(!isfinite(c.y[3 * n + o]) && !isfinite(c.y[4 * n + o]));
+    }
+    coded_free(&c);
+  }
+}
+
 static void rms_norm_ignores_padding(void** state)
 {
   (void)state;
@@ -271,6 +479,59 @@ static void features_follow_their_formula(void** state)
   }
 }
 
+static void gates_multiply(void** state)
+{
+  (void)state;
+  enum { N = 3 * MAUDIO_LANES };
+  float gate[N];
+  float up[N];
+  float y[N];
+  fill(gate, N);
+  fill(up, N);
+  for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
+    memcpy(y, gate, sizeof y);
+    (*k)->gated_silu(N, y, up);
+    for (size_t i = 0; i < N; ++i) {
+      assert_true(fabs(y[i] - exact_silu(gate[i]) * up[i]) < 1e-7);
+    }
+  }
+}
+
+/// Any number of floats, and differences of any size
+static void softmax_sums_to_one(void** state)
+{
+  (void)state;
+  enum { N = 5 * MAUDIO_LANES };
+  static const float scales[] = {0.1f, 1.0f, 300.0f};
+  float              x[N];
+  float              y[N + 1];
+  fill(x, N);
+  for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
+    for (size_t n = 1; n <= N; ++n) {
+      const float scale = scales[n % 3];
+      double      most  = x[0];
+      double      total = 0.0;
+      double      sum   = 0.0;
+      for (size_t i = 0; i < n; ++i) {
+        most = fmax(most, x[i]);
+      }
+      for (size_t i = 0; i < n; ++i) {
+        total += exp((double)scale * (x[i] - most));
+      }
+      memcpy(y, x, sizeof x);
+      y[maudio_pad(n)] = 7.0f;
+      (*k)->softmax(scale, n, y);
+      for (size_t i = 0; i < n; ++i) {
+        const double expected = exp((double)scale * (x[i] - most)) / total;
+        assert_true(fabs(y[i] - expected) < 2e-6 * expected + 1e-30);
+        sum += y[i];
+      }
+      assert_true(fabs(sum - 1.0) < 1e-6);
+      assert_true(n > N - MAUDIO_LANES || y[maudio_pad(n)] == 7.0f);
+    }
+  }
+}
+
 static void kernels_are_found_by_name(void** state)
 {
   (void)state;
@@ -293,9 +554,13 @@ int main(void)
     cmocka_unit_test(functions_are_accurate),
     cmocka_unit_test(functions_saturate),
     cmocka_unit_test(gemm_does_not_depend_on_rows),
+    cmocka_unit_test(gemm_of_codes_does_not_depend_on_rows),
+    cmocka_unit_test(gemm_of_codes_takes_any_row),
     cmocka_unit_test(rms_norm_ignores_padding),
     cmocka_unit_test(convolution_keeps_its_past),
     cmocka_unit_test(features_follow_their_formula),
+    cmocka_unit_test(gates_multiply),
+    cmocka_unit_test(softmax_sums_to_one),
     cmocka_unit_test(kernels_are_found_by_name)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,6 +40,53 @@ static int tear_down(void** state)
   return 0;
 }
 
+static bool append(const void* data, size_t size, void* user)
+{
+  file* const    to    = (file*)user;
+  uint8_t* const grown = (uint8_t*)realloc(to->data, to->size + size + 1);
+  if (!grown) {
+    return false;
+  }
+  memcpy(grown + to->size, data, size);
+  to->data = grown;
+  to->size += size;
+  return true;
+}
+
+/// Write the file, quantize it, return what came out
+static file quantize(const file* f)
+{
+  char      path[] = "/tmp/maudio_test_no_memory.XXXXXX";
+  const int fd     = mkstemp(path);
+  assert_true(fd >= 0);
+  assert_int_equal(write(fd, f->data, f->size), f->size);
+  assert_int_equal(close(fd), 0);
+
+  file     to   = {NULL, 0};
+  unsigned n    = 0;
+  bool     done = false;
+  while (!done && n < MANY) {
+    maudio_error         error;
+    maudio_quantize_info info;
+    free(to.data);
+    to = (file){NULL, 0};
+    failing_alloc_start(n++);
+    const maudio_status status =
+      maudio_quantize(path, append, &to, &info, &error);
+    const int n_blocks = failing_alloc_stop();
+    done               = status == MAUDIO_SUCCESS;
+    assert_int_equal(n_blocks, to.data != NULL);
+    // A writer that fails is not known to lack memory
+    if (!done && status != MAUDIO_ERR_NO_MEMORY && status != MAUDIO_ERR_IO &&
+        !strstr(error.message, "Bad JSON")) {
+      fail_msg("Status %d: %s", (int)status, error.message);
+    }
+  }
+  unlink(path);
+  assert_true(done && n > 10);
+  return to;
+}
+
 static maudio_model* open_model(const file* f)
 {
   maudio_model* model = NULL;
@@ -72,11 +119,10 @@ static bool check(maudio_status       status,
   return false;
 }
 
-static void test_model_in_memory(void** state)
+static void check_model_in_memory(const file* f)
 {
-  const file* const f    = (const file*)*state;
-  unsigned          n    = 0;
-  bool              done = false;
+  unsigned n    = 0;
+  bool     done = false;
   while (!done && n < MANY) {
     maudio_model* model = NULL;
     maudio_error  error;
@@ -87,6 +133,18 @@ static void test_model_in_memory(void** state)
     maudio_model_free(model);
   }
   assert_true(done && n > 10);
+}
+
+static void test_model_in_memory(void** state)
+{
+  check_model_in_memory((const file*)*state);
+}
+
+static void test_int8(void** state)
+{
+  const file small = quantize((const file*)*state);
+  check_model_in_memory(&small);
+  free(small.data);
 }
 
 static void test_model_file(void** state)
@@ -110,6 +168,46 @@ static void test_model_file(void** state)
   }
   unlink(path);
   assert_true(done && n > 10);
+}
+
+static void test_model_folder(void** state)
+{
+  (void)state;
+  static const char path[] = MAUDIO_TEST_DIR "/conformance/small_jamba";
+
+  unsigned n    = 0;
+  bool     done = false;
+  while (!done && n < MANY) {
+    maudio_model* model = NULL;
+    maudio_error  error;
+    failing_alloc_start(n++);
+    const maudio_status status = maudio_model_open(path, &model, &error);
+    done = check(status, &error, model, failing_alloc_stop());
+    maudio_model_free(model);
+  }
+  assert_true(done && n > 100);
+}
+
+static void test_sequence(void** state)
+{
+  (void)state;
+  static const char path[] = MAUDIO_TEST_DIR "/conformance/small_bamba";
+
+  maudio_model* model = NULL;
+  unsigned      n     = 0;
+  bool          done  = false;
+  assert_int_equal(maudio_model_open(path, &model, NULL), MAUDIO_SUCCESS);
+  while (!done && n < MANY) {
+    maudio_sequence* sequence = NULL;
+    maudio_error     error;
+    failing_alloc_start(n++);
+    const maudio_status status =
+      maudio_sequence_new(model, 0, &sequence, &error);
+    done = check(status, &error, sequence, failing_alloc_stop());
+    maudio_sequence_free(sequence);
+  }
+  assert_int_equal(n, 2); // One allocation
+  maudio_model_free(model);
 }
 
 static void test_stream(void** state)
@@ -170,7 +268,10 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_failing_alloc),
     cmocka_unit_test(test_model_in_memory),
+    cmocka_unit_test(test_int8),
     cmocka_unit_test(test_model_file),
+    cmocka_unit_test(test_model_folder),
+    cmocka_unit_test(test_sequence),
     cmocka_unit_test(test_stream),
     cmocka_unit_test(test_all_is_freed),
   };

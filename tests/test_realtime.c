@@ -169,10 +169,9 @@ static void confine(void (*function)(void*), audio_thread* a)
   assert_int_equal(result, NO_SYSCALLS_DONE);
 }
 
-/// Prepare for each rate and number of channels
-static void each_thread(const char* name, void (*visit)(audio_thread*))
+/// Prepare for each rate and number of channels; the model is freed
+static void each_thread(maudio_model* model, void (*visit)(audio_thread*))
 {
-  maudio_model* const model = network_open(name);
   for (size_t r = 0; r < NETWORK_N_RATES; ++r) {
     for (unsigned c = 1; c <= 2; ++c) {
       audio_thread a = prepare(model, network_rates[r], c);
@@ -204,22 +203,25 @@ static void confine_both(audio_thread* a)
 static void streams_neither_allocate_nor_lock_nor_wait(void** state)
 {
   (void)state;
-  each_thread("bands", watch_stream);
-  each_thread("whole", watch_stream);
+  each_thread(network_open("bands"), watch_stream);
+  each_thread(network_open("whole"), watch_stream);
+  each_thread(network_open_int8("whole"), watch_stream);
 }
 
 static void effects_neither_allocate_nor_lock_nor_wait(void** state)
 {
   (void)state;
-  each_thread("bands", watch_effect);
-  each_thread("whole", watch_effect);
+  each_thread(network_open("bands"), watch_effect);
+  each_thread(network_open("whole"), watch_effect);
+  each_thread(network_open_int8("whole"), watch_effect);
 }
 
 static void the_system_is_never_called(void** state)
 {
   (void)state;
-  each_thread("bands", confine_both);
-  each_thread("whole", confine_both);
+  each_thread(network_open("bands"), confine_both);
+  each_thread(network_open("whole"), confine_both);
+  each_thread(network_open_int8("whole"), confine_both);
 }
 
 static void the_float_mode_is_restored(void** state)

@@ -1,6 +1,7 @@
 /** @file
  * Write small valid models, one per mixer, for fuzz_model to start from.
  */
+#include "maudio.h"
 #include "model_builder.h"
 
 #include <stdio.h>
@@ -11,6 +12,22 @@ static const char* const mixers[] = {
   "{\"mixer\":\"mamba\",\"d_inner\":2,\"d_state\":2,\"dt_rank\":1}",
   "{\"mixer\":\"band_mlp\",\"d_hidden\":3}",
 };
+
+static bool append(const void* data, size_t size, void* user)
+{
+  return fwrite(data, 1, size, (FILE*)user) == size;
+}
+
+/// Write a model with its weights in int8 beside it
+static int write_int8(const char* path)
+{
+  char to[1100];
+  snprintf(to, sizeof to, "%s_int8", path);
+  FILE* const          out = fopen(to, "wb");
+  maudio_quantize_info info;
+  const int written = out && !maudio_quantize(path, append, out, &info, NULL);
+  return out && fclose(out) == 0 && written;
+}
 
 static int write_seed(const char* folder, unsigned index)
 {
@@ -34,7 +51,7 @@ static int write_seed(const char* folder, unsigned index)
   const int   written = out && fwrite(file, 1, size, out) == size;
   const int   closed  = out && fclose(out) == 0;
   free(file);
-  return written && closed;
+  return written && closed && write_int8(path);
 }
 
 int main(int argc, char** argv)

@@ -1,0 +1,110 @@
+#include "backbone.h"
+
+static maudio_status bind_layer(const maudio_block_config* config,
+                                maudio_binding*            b,
+                                maudio_layer*              layer)
+{
+  maudio_status status =
+    maudio_tensor_read_array(b, config->norm, 1, &b->d_model, &layer->norm);
+  if (!status) {
+    b->prefix = config->prefix;
+    status = maudio_mixer_find(config->mixer)->bind(config, b, &layer->mixer);
+    b->prefix = "";
+  }
+  return status;
+}
+
+maudio_status maudio_backbone_bind(const maudio_config* config,
+                                   maudio_binding*      binding,
+                                   maudio_backbone*     backbone)
+{
+  maudio_layer* layers =
+    maudio_arena_new(binding->arena, config->n_blocks * sizeof *layers);
+  maudio_status status =
+    layers ? MAUDIO_SUCCESS : maudio_binding_no_memory(binding, "backbone");
+  for (uint32_t i = 0; !status && i < config->n_blocks; ++i) {
+    status = bind_layer(&config->blocks[i], binding, &layers[i]);
+  }
+  *backbone = (maudio_backbone){.kernels  = binding->kernels,
+                                .n_bands  = binding->n_bands,
+                                .d_model  = binding->d_model,
+                                .d_pad    = maudio_pad(binding->d_model),
+                                .norm_eps = binding->norm_eps,
+                                .n_layers = config->n_blocks,
+                                .layers   = layers};
+  return status
+           ? status
+           : maudio_tensor_read_array(binding, config->norm_f, 1,
+                                      &binding->d_model, &backbone->norm_f);
+}
+
+size_t maudio_backbone_state(const maudio_backbone* backbone, size_t window)
+{
+  size_t n = 0;
+  for (size_t i = 0; i < backbone->n_layers; ++i) {
+    n += maudio_mixer_state(backbone->layers[i].mixer, window);
+  }
+  return n;
+}
+
+size_t maudio_backbone_scratch(const maudio_backbone* backbone,
+                               size_t                 n_frames,
+                               size_t                 window)
+{
+  size_t most = 0;
+  for (size_t i = 0; i < backbone->n_layers; ++i) {
+    const size_t n =
+      maudio_mixer_scratch(backbone->layers[i].mixer, n_frames, window);
+    most = n > most ? n : most;
+  }
+  return most;
+}
+
+double maudio_backbone_macs(const maudio_backbone* backbone, size_t n_seen)
+{
+  double macs = 0.0;
+  for (size_t i = 0; i < backbone->n_layers; ++i) {
+    const maudio_mixer* mixer = backbone->layers[i].mixer;
+    macs += mixer->macs + mixer->window_macs * (double)n_seen;
+  }
+  return macs;
+}
+
+/// y (n_rows, D') = norm(x)
+static void norm_rows(const maudio_backbone* backbone,
+                      size_t                 n_rows,
+                      const float*           x,
+                      const float*           weight,
+                      float*                 y)
+{
+  for (size_t r = 0; r < n_rows; ++r) {
+    const size_t at = r * backbone->d_pad;
+    backbone->kernels->rms_norm(x + at, weight, backbone->d_model,
+                                backbone->norm_eps, y + at);
+  }
+}
+
+void maudio_backbone_run(const maudio_backbone* backbone,
+                         size_t                 n_frames,
+                         size_t                 window,
+                         float*                 x,
+                         float*                 y,
+                         float*                 state,
+                         float*                 scratch)
+{
+  const size_t n_rows = n_frames * backbone->n_bands;
+  for (size_t i = 0; i < backbone->n_layers; ++i) {
+    const maudio_layer* layer = &backbone->layers[i];
+    norm_rows(backbone, n_rows, x, layer->norm, y);
+    layer->mixer->type->step(layer->mixer,
+                             &(maudio_run){.kernels  = backbone->kernels,
+                                           .n_frames = n_frames,
+                                           .window   = window,
+                                           .x        = y,
+                                           .y        = x,
+                                           .state    = state,
+                                           .scratch  = scratch});
+    state += maudio_mixer_state(layer->mixer, window);
+  }
+  norm_rows(backbone, n_rows, x, backbone->norm_f, y);
+}

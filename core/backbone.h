@@ -1,0 +1,62 @@
+/** @file
+ * The blocks that all networks share: x + mixer(norm(x)), and a last norm.
+ */
+#ifndef MAUDIO_BACKBONE_H
+#define MAUDIO_BACKBONE_H
+
+#include "config.h"
+#include "kernels.h"
+#include "mixer.h"
+#include "tensors.h"
+
+/// One block
+typedef struct {
+  const float*        norm; ///< (D)
+  const maudio_mixer* mixer;
+} maudio_layer;
+
+/// S bands, D d_model; D' is D padded
+typedef struct {
+  const maudio_kernels* kernels;
+  size_t                n_bands;
+  size_t                d_model;
+  size_t                d_pad; ///< D'
+  float                 norm_eps;
+  size_t                n_layers;
+  const maudio_layer*   layers; ///< (n_layers)
+  const float*          norm_f; ///< (D)
+} maudio_backbone;
+
+/// Read every block and the last norm
+maudio_status maudio_backbone_bind(const maudio_config* config,
+                                   maudio_binding*      binding,
+                                   maudio_backbone*     backbone);
+
+/// Return the floats of state of one signal
+size_t maudio_backbone_state(const maudio_backbone* backbone, size_t window);
+
+/// Return the floats of scratch that runs of up to `n_frames` frames need
+size_t maudio_backbone_scratch(const maudio_backbone* backbone,
+                               size_t                 n_frames,
+                               size_t                 window);
+
+/// Return the multiply-accumulates of a frame when `n_seen` frames are seen
+double maudio_backbone_macs(const maudio_backbone* backbone, size_t n_seen);
+
+/**
+ * Run frames through every block.
+ *
+ * @param x (n_frames, S, D'), its padding 0; overwritten.
+ * @param[out] y (n_frames, S, D'): norm_f of what came of x.
+ * @param state As many floats as maudio_backbone_state() says, all 0 at the
+ * start of a signal.
+ */
+void maudio_backbone_run(const maudio_backbone* backbone,
+                         size_t                 n_frames,
+                         size_t                 window,
+                         float*                 x,
+                         float*                 y,
+                         float*                 state,
+                         float*                 scratch);
+
+#endif /* MAUDIO_BACKBONE_H */
