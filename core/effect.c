@@ -73,11 +73,12 @@ static void update_params(maudio_effect* effect)
     is_changed         = is_changed || value != effect->applied[i];
     effect->applied[i] = value;
   }
-  if (is_changed) {
-    inform(effect, effect->heard);
-    if (effect->next) {
-      inform(effect, effect->next);
-    }
+  if (!is_changed) {
+    return;
+  }
+  inform(effect, effect->heard);
+  if (effect->next) {
+    inform(effect, effect->next);
   }
 
   const float gain =
