@@ -15,6 +15,19 @@ static float* new_floats(size_t n)
   return floats;
 }
 
+void small_mixer_add(model_builder* builder,
+                     const char*    name,
+                     unsigned       n_dims,
+                     size_t         n_out,
+                     size_t         n_in)
+{
+  static uint32_t seed    = 1;
+  const size_t    shape[] = {n_out, n_in};
+  float* const    values  = small_mixer_signal(n_out * n_in, ++seed);
+  model_builder_add(builder, name, n_dims, shape, values);
+  free(values);
+}
+
 small_mixer small_mixer_open(model_builder*             builder,
                              const maudio_block_config* config,
                              size_t                     d_model)

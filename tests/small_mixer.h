@@ -15,6 +15,14 @@ typedef struct {
   size_t              d_model;
 } small_mixer;
 
+/// Add a tensor (n_out, n_in) of pseudo-random values, each call others; the
+/// first `n_dims` of its lengths count
+void small_mixer_add(model_builder* builder,
+                     const char*    name,
+                     unsigned       n_dims,
+                     size_t         n_out,
+                     size_t         n_in);
+
 /// Bind a mixer to the tensors of `builder`, which is freed; failures end the
 /// test
 small_mixer small_mixer_open(model_builder*             builder,

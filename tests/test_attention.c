@@ -31,30 +31,17 @@ static const maudio_block_config config = {.mixer      = MAUDIO_MIXER_ATTENTION,
                                            .rope_scale = 1.0,
                                            .has_bias   = true};
 
-static void add_random(model_builder* builder,
-                       const char*    name,
-                       unsigned       n_dims,
-                       size_t         n_out,
-                       size_t         n_in)
-{
-  static uint32_t seed    = 1;
-  const size_t    shape[] = {n_out, n_in};
-  float* const    values  = small_mixer_signal(n_out * n_in, ++seed);
-  model_builder_add(builder, name, n_dims, shape, values);
-  free(values);
-}
-
 static small_mixer open_attention(void)
 {
   model_builder* const builder = model_builder_new(NULL);
-  add_random(builder, "q_proj.weight", 2, Q, D_MODEL);
-  add_random(builder, "q_proj.bias", 1, Q, 1);
-  add_random(builder, "k_proj.weight", 2, K, D_MODEL);
-  add_random(builder, "k_proj.bias", 1, K, 1);
-  add_random(builder, "v_proj.weight", 2, K, D_MODEL);
-  add_random(builder, "v_proj.bias", 1, K, 1);
-  add_random(builder, "o_proj.weight", 2, D_MODEL, Q);
-  add_random(builder, "o_proj.bias", 1, D_MODEL, 1);
+  small_mixer_add(builder, "q_proj.weight", 2, Q, D_MODEL);
+  small_mixer_add(builder, "q_proj.bias", 1, Q, 1);
+  small_mixer_add(builder, "k_proj.weight", 2, K, D_MODEL);
+  small_mixer_add(builder, "k_proj.bias", 1, K, 1);
+  small_mixer_add(builder, "v_proj.weight", 2, K, D_MODEL);
+  small_mixer_add(builder, "v_proj.bias", 1, K, 1);
+  small_mixer_add(builder, "o_proj.weight", 2, D_MODEL, Q);
+  small_mixer_add(builder, "o_proj.bias", 1, D_MODEL, 1);
   return small_mixer_open(builder, &config, D_MODEL);
 }
 

@@ -15,19 +15,6 @@
 #define N_FRAMES 40U
 #define LIMIT 1e-5f ///< Of values up to 10
 
-static void add(model_builder* builder,
-                const char*    name,
-                unsigned       n_dims,
-                size_t         n_out,
-                size_t         n_in)
-{
-  static uint32_t seed    = 1;
-  const size_t    shape[] = {n_out, n_in};
-  float* const    values  = small_mixer_signal(n_out * n_in, ++seed);
-  model_builder_add(builder, name, n_dims, shape, values);
-  free(values);
-}
-
 static small_mixer open_mlp(maudio_hidden hidden)
 {
   const maudio_block_config config = {.mixer    = MAUDIO_MIXER_MLP,
@@ -37,13 +24,13 @@ static small_mixer open_mlp(maudio_hidden hidden)
 
   model_builder* const builder = model_builder_new(NULL);
   if (hidden == MAUDIO_HIDDEN_GATED_SILU) {
-    add(builder, "gate_proj.weight", 2, D_HIDDEN, D_MODEL);
-    add(builder, "gate_proj.bias", 1, D_HIDDEN, 1);
+    small_mixer_add(builder, "gate_proj.weight", 2, D_HIDDEN, D_MODEL);
+    small_mixer_add(builder, "gate_proj.bias", 1, D_HIDDEN, 1);
   }
-  add(builder, "up_proj.weight", 2, D_HIDDEN, D_MODEL);
-  add(builder, "up_proj.bias", 1, D_HIDDEN, 1);
-  add(builder, "down_proj.weight", 2, D_MODEL, D_HIDDEN);
-  add(builder, "down_proj.bias", 1, D_MODEL, 1);
+  small_mixer_add(builder, "up_proj.weight", 2, D_HIDDEN, D_MODEL);
+  small_mixer_add(builder, "up_proj.bias", 1, D_HIDDEN, 1);
+  small_mixer_add(builder, "down_proj.weight", 2, D_MODEL, D_HIDDEN);
+  small_mixer_add(builder, "down_proj.bias", 1, D_MODEL, 1);
   return small_mixer_open(builder, &config, D_MODEL);
 }
 
