@@ -210,9 +210,9 @@ static int run_session(session* s)
     return COMMAND_FAILED;
   }
   maudio_effect* const effect = s->voices.effect;
-  set_strength(s, s->options->strength);
+  set_strength(s, s->options->denoise.strength);
   maudio_effect_set(effect, MAUDIO_PARAM_MAX_ATTENUATION_DB,
-                    s->options->max_attenuation_db);
+                    s->options->denoise.max_attenuation_db);
   s->state.voice = s->voices.voices[s->voices.current].name;
   s->state.quiet = s->options->quiet;
 
@@ -244,7 +244,7 @@ static int run_live(const live_options* options)
   static session s;
   s.options = options;
   int code  = COMMAND_FAILED;
-  if (voices_find(&s.voices, options->preset, options->model)) {
+  if (voices_find(&s.voices, options->denoise.preset, options->denoise.model)) {
     setpriority(PRIO_PROCESS, 0, NICENESS); // Where that is allowed
     patience_begin(START_PATIENCE_S, false);
     if (devices_open()) {

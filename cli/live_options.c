@@ -47,12 +47,8 @@ static const char help[] =
   "Exit status: 0 all done, 1 a device or model failed, 2 wrong usage.\n";
 
 enum {
-  OPTION_INPUT = 256,
+  OPTION_INPUT = OPTION_OF_VERB,
   OPTION_OUTPUT,
-  OPTION_PRESET,
-  OPTION_MODEL,
-  OPTION_STRENGTH,
-  OPTION_MAX_ATTENUATION,
   OPTION_CHANNELS,
   OPTION_RATE,
   OPTION_BLOCK,
@@ -71,17 +67,6 @@ static bool read_option(live_options* options, int option)
   case OPTION_OUTPUT:
     options->output = optarg;
     return true;
-  case OPTION_PRESET:
-    options->preset = optarg;
-    return true;
-  case OPTION_MODEL:
-    options->model = optarg;
-    return true;
-  case OPTION_STRENGTH:
-    return option_number("--strength", optarg, 0.0F, 1.0F, &options->strength);
-  case OPTION_MAX_ATTENUATION:
-    return option_number("--max-attenuation", optarg, 0.0F, 100.0F,
-                         &options->max_attenuation_db);
   case OPTION_CHANNELS:
     return option_integer("--channels", optarg, 1, MAUDIO_MAX_CHANNELS,
                           &options->n_channels);
@@ -107,8 +92,8 @@ static bool read_option(live_options* options, int option)
   case 'h':
     options->help = true;
     return true;
-  default: // getopt_long() has complained
-    return false;
+  default:
+    return denoise_option(&options->denoise, option);
   }
 }
 
@@ -117,10 +102,7 @@ static bool read_options(live_options* options, int argc, char** argv)
   static const struct option names[] = {
     {"input", required_argument, NULL, OPTION_INPUT},
     {"output", required_argument, NULL, OPTION_OUTPUT},
-    {"preset", required_argument, NULL, OPTION_PRESET},
-    {"model", required_argument, NULL, OPTION_MODEL},
-    {"strength", required_argument, NULL, OPTION_STRENGTH},
-    {"max-attenuation", required_argument, NULL, OPTION_MAX_ATTENUATION},
+    DENOISE_OPTION_NAMES,
     {"channels", required_argument, NULL, OPTION_CHANNELS},
     {"rate", required_argument, NULL, OPTION_RATE},
     {"block", required_argument, NULL, OPTION_BLOCK},
@@ -144,11 +126,10 @@ static bool read_options(live_options* options, int argc, char** argv)
 
 int live_options_read(live_options* options, int argc, char** argv)
 {
-  const live_options defaults = {.strength           = 1.0F,
-                                 .max_attenuation_db = 100.0F,
-                                 .buffer_ms          = -1.0F,
-                                 .n_channels         = 1,
-                                 .n_block            = 256};
+  const live_options defaults = {.denoise    = DENOISE_DEFAULTS,
+                                 .buffer_ms  = -1.0F,
+                                 .n_channels = 1,
+                                 .n_block    = 256};
   *options                    = defaults;
   if (!read_options(options, argc, argv)) {
     return usage_hint("live");
@@ -160,8 +141,5 @@ int live_options_read(live_options* options, int argc, char** argv)
   if (optind < argc) {
     return usage_error("live", "%s: live takes no files", argv[optind]);
   }
-  if (options->preset && options->model) {
-    return usage_error("live", "--preset and --model exclude each other");
-  }
-  return COMMAND_OK;
+  return denoise_options_check(&options->denoise, "live");
 }

@@ -4,24 +4,23 @@
 #ifndef CLI_LIVE_OPTIONS_H
 #define CLI_LIVE_OPTIONS_H
 
+#include "options.h"
+
 #include <stdbool.h>
 
 typedef struct {
-  const char* input;
-  const char* output;
-  const char* preset;
-  const char* model;
-  float       strength;
-  float       max_attenuation_db;
-  float       rate_hz;   ///< 0: not given
-  float       buffer_ms; ///< Below 0: not given
-  float       seconds;   ///< 0: not given
-  unsigned    n_channels;
-  unsigned    n_block;
-  bool        two_clocks;
-  bool        json;
-  bool        quiet;
-  bool        help;
+  const char*     input;
+  const char*     output;
+  denoise_options denoise;
+  float           rate_hz;   ///< 0: not given
+  float           buffer_ms; ///< Below 0: not given
+  float           seconds;   ///< 0: not given
+  unsigned        n_channels;
+  unsigned        n_block;
+  bool            two_clocks;
+  bool            json;
+  bool            quiet;
+  bool            help;
 } live_options;
 
 /// Read a command line; return COMMAND_OK, or COMMAND_USAGE after a complaint.

@@ -59,3 +59,29 @@ int usage_hint(const char* verb)
   fprintf(stderr, "Try 'maudio %s --help'.\n", verb);
   return COMMAND_USAGE;
 }
+
+bool denoise_option(denoise_options* options, int option)
+{
+  switch (option) {
+  case OPTION_PRESET:
+    options->preset = optarg;
+    return true;
+  case OPTION_MODEL:
+    options->model = optarg;
+    return true;
+  case OPTION_STRENGTH:
+    return option_number("--strength", optarg, 0.0F, 1.0F, &options->strength);
+  case OPTION_MAX_ATTENUATION:
+    return option_number("--max-attenuation", optarg, 0.0F, 100.0F,
+                         &options->max_attenuation_db);
+  default:
+    return false;
+  }
+}
+
+int denoise_options_check(const denoise_options* options, const char* verb)
+{
+  return options->preset && options->model
+           ? usage_error(verb, "--preset and --model exclude each other")
+           : COMMAND_OK;
+}

@@ -55,22 +55,12 @@ static const char help[] =
   "Exit status: 0 all done, 1 some input or output failed, 2 wrong usage.\n";
 
 typedef struct {
-  const char* output;
-  const char* preset;
-  const char* model;
-  float       strength;
-  float       max_attenuation_db;
-  bool        recursive;
-  bool        quiet;
-  bool        help;
+  const char*     output;
+  denoise_options denoise;
+  bool            recursive;
+  bool            quiet;
+  bool            help;
 } process_options;
-
-enum {
-  OPTION_PRESET = 256,
-  OPTION_MODEL,
-  OPTION_STRENGTH,
-  OPTION_MAX_ATTENUATION
-};
 
 static bool read_option(process_options* options, int option)
 {
@@ -87,34 +77,17 @@ static bool read_option(process_options* options, int option)
   case 'h':
     options->help = true;
     return true;
-  case OPTION_PRESET:
-    options->preset = optarg;
-    return true;
-  case OPTION_MODEL:
-    options->model = optarg;
-    return true;
-  case OPTION_STRENGTH:
-    return option_number("--strength", optarg, 0.0F, 1.0F, &options->strength);
-  case OPTION_MAX_ATTENUATION:
-    return option_number("--max-attenuation", optarg, 0.0F, 100.0F,
-                         &options->max_attenuation_db);
-  default: // getopt_long() has complained
-    return false;
+  default:
+    return denoise_option(&options->denoise, option);
   }
 }
 
 static bool read_options(process_options* options, int argc, char** argv)
 {
   static const struct option names[] = {
-    {"output", required_argument, NULL, 'o'},
-    {"preset", required_argument, NULL, OPTION_PRESET},
-    {"model", required_argument, NULL, OPTION_MODEL},
-    {"strength", required_argument, NULL, OPTION_STRENGTH},
-    {"max-attenuation", required_argument, NULL, OPTION_MAX_ATTENUATION},
-    {"recursive", no_argument, NULL, 'r'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0}};
+    {"output", required_argument, NULL, 'o'}, DENOISE_OPTION_NAMES,
+    {"recursive", no_argument, NULL, 'r'},    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
 
   int option = 0;
   while (!options->help &&
@@ -194,12 +167,13 @@ static bool run_job(const denoise_settings* settings,
 
 static int run_jobs(const process_options* options, const job_list* list)
 {
-  maudio_model* const model = open_model(options->preset, options->model);
+  maudio_model* const model =
+    open_model(options->denoise.preset, options->denoise.model);
   if (!model) {
     return COMMAND_FAILED;
   }
-  const denoise_settings settings = {model, options->strength,
-                                     options->max_attenuation_db};
+  const denoise_settings settings = {model, options->denoise.strength,
+                                     options->denoise.max_attenuation_db};
 
   progress shown;
   progress_start(&shown, list->n_jobs, options->quiet);
@@ -215,7 +189,7 @@ static int run_jobs(const process_options* options, const job_list* list)
 
 int command_process(int argc, char** argv)
 {
-  process_options options = {.strength = 1.0F, .max_attenuation_db = 100.0F};
+  process_options options = {.denoise = DENOISE_DEFAULTS};
   if (!read_options(&options, argc, argv)) {
     return usage_hint("process");
   }
@@ -223,8 +197,8 @@ int command_process(int argc, char** argv)
     fputs(help, stdout);
     return COMMAND_OK;
   }
-  if (options.preset && options.model) {
-    return usage_error("process", "--preset and --model exclude each other");
+  if (denoise_options_check(&options.denoise, "process")) {
+    return COMMAND_USAGE;
   }
 
   job_list list = {0};

@@ -55,26 +55,19 @@ static const char help[] =
   "Exit status: 0 all done, 1 input or output failed, 2 wrong usage.\n";
 
 typedef struct {
-  unsigned    rate_hz;
-  unsigned    n_channels;
-  pcm_format  format;
-  const char* preset;
-  const char* model;
-  float       strength;
-  float       max_attenuation_db;
-  bool        compensates;
-  unsigned    block; ///< Frames
-  bool        help;
+  unsigned        rate_hz;
+  unsigned        n_channels;
+  pcm_format      format;
+  denoise_options denoise;
+  bool            compensates;
+  unsigned        block; ///< Frames
+  bool            help;
 } stream_options;
 
 enum {
-  OPTION_RATE = 256,
+  OPTION_RATE = OPTION_OF_VERB,
   OPTION_CHANNELS,
   OPTION_FORMAT,
-  OPTION_PRESET,
-  OPTION_MODEL,
-  OPTION_STRENGTH,
-  OPTION_MAX_ATTENUATION,
   OPTION_COMPENSATE,
   OPTION_NO_COMPENSATE,
   OPTION_BLOCK
@@ -92,17 +85,6 @@ static bool read_option(stream_options* options, int option)
   case OPTION_FORMAT:
     return pcm_format_find(optarg, &options->format) ||
            complain("--format", "\"%s\" is not one of " PCM_FORMATS, optarg);
-  case OPTION_PRESET:
-    options->preset = optarg;
-    return true;
-  case OPTION_MODEL:
-    options->model = optarg;
-    return true;
-  case OPTION_STRENGTH:
-    return option_number("--strength", optarg, 0.0F, 1.0F, &options->strength);
-  case OPTION_MAX_ATTENUATION:
-    return option_number("--max-attenuation", optarg, 0.0F, 100.0F,
-                         &options->max_attenuation_db);
   case OPTION_COMPENSATE:
   case OPTION_NO_COMPENSATE:
     options->compensates = option == OPTION_COMPENSATE;
@@ -112,8 +94,8 @@ static bool read_option(stream_options* options, int option)
   case 'h':
     options->help = true;
     return true;
-  default: // getopt_long() has complained
-    return false;
+  default:
+    return denoise_option(&options->denoise, option);
   }
 }
 
@@ -123,10 +105,7 @@ static bool read_options(stream_options* options, int argc, char** argv)
     {"rate", required_argument, NULL, OPTION_RATE},
     {"channels", required_argument, NULL, OPTION_CHANNELS},
     {"format", required_argument, NULL, OPTION_FORMAT},
-    {"preset", required_argument, NULL, OPTION_PRESET},
-    {"model", required_argument, NULL, OPTION_MODEL},
-    {"strength", required_argument, NULL, OPTION_STRENGTH},
-    {"max-attenuation", required_argument, NULL, OPTION_MAX_ATTENUATION},
+    DENOISE_OPTION_NAMES,
     {"compensate", no_argument, NULL, OPTION_COMPENSATE},
     {"no-compensate", no_argument, NULL, OPTION_NO_COMPENSATE},
     {"block", required_argument, NULL, OPTION_BLOCK},
@@ -271,8 +250,8 @@ static bool stream_samples(const stream_options* options,
 {
   const denoise_settings settings = {
     .model              = model,
-    .strength           = options->strength,
-    .max_attenuation_db = options->max_attenuation_db,
+    .strength           = options->denoise.strength,
+    .max_attenuation_db = options->denoise.max_attenuation_db,
   };
   pipe_state p = {
     .format      = options->format,
@@ -310,13 +289,12 @@ static bool are_pipes(void)
 
 int command_stream(int argc, char** argv)
 {
-  stream_options options = {.rate_hz            = 48000,
-                            .n_channels         = 1,
-                            .format             = {2, 16},
-                            .strength           = 1.0F,
-                            .max_attenuation_db = 100.0F,
-                            .compensates        = true,
-                            .block              = DENOISE_BLOCK};
+  stream_options options = {.rate_hz     = 48000,
+                            .n_channels  = 1,
+                            .format      = {2, 16},
+                            .denoise     = DENOISE_DEFAULTS,
+                            .compensates = true,
+                            .block       = DENOISE_BLOCK};
   if (!read_options(&options, argc, argv)) {
     return usage_hint("stream");
   }
@@ -324,8 +302,8 @@ int command_stream(int argc, char** argv)
     fputs(help, stdout);
     return COMMAND_OK;
   }
-  if (options.preset && options.model) {
-    return usage_error("stream", "--preset and --model exclude each other");
+  if (denoise_options_check(&options.denoise, "stream")) {
+    return COMMAND_USAGE;
   }
   if (optind < argc) {
     return usage_error("stream", "%s: no file is taken, only standard input",
@@ -334,7 +312,8 @@ int command_stream(int argc, char** argv)
   if (!are_pipes()) {
     return COMMAND_FAILED;
   }
-  maudio_model* const model = open_model(options.preset, options.model);
+  maudio_model* const model =
+    open_model(options.denoise.preset, options.denoise.model);
   if (!model) {
     return COMMAND_FAILED;
   }
