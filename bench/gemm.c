@@ -90,7 +90,8 @@ static bool product_new(const shape* s, product* p)
   maudio_matrix matrix = {.n_in       = s->n_in,
                           .n_out      = s->n_out,
                           .in_step    = MAUDIO_LANES,
-                          .panel_step = s->n_in * MAUDIO_LANES};
+                          .panel_step = s->n_in * MAUDIO_LANES,
+                          .sum_step   = s->n_out};
   for (size_t m = 0; m < s->n_matrices; ++m) {
     p->as_floats[m]       = matrix;
     p->as_floats[m].data  = p->floats + m * n;

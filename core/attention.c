@@ -266,7 +266,7 @@ static void step(const maudio_mixer* mixer, const maudio_run* run)
   const attention*      m       = (const attention*)mixer;
   const maudio_kernels* kernels = run->kernels;
   const size_t          d_pad   = maudio_pad(m->d_model);
-  const size_t          n_rows  = run->n_frames * m->n_bands;
+  const size_t          n_rows  = run->n_frames * run->n_bands;
   const size_t          n_q     = m->q_proj.weight.n_out;
   const size_t          n_k     = m->k_proj.weight.n_out;
   const size_t n_own = maudio_mixer_state(mixer, run->window) / m->n_bands;
@@ -282,9 +282,9 @@ static void step(const maudio_mixer* mixer, const maudio_run* run)
   maudio_linear_run(&m->k_proj, kernels, n_rows, run->x, d_pad, w.k, false);
   maudio_linear_run(&m->v_proj, kernels, n_rows, run->x, d_pad, w.v, false);
   for (size_t r = 0; r < n_rows; ++r) {
-    step_row(m, run, &w, r, run->state + r % m->n_bands * n_own);
+    step_row(m, run, &w, r, run->state + r % run->n_bands * n_own);
   }
   maudio_linear_run(&m->o_proj, kernels, n_rows, w.result, n_q, run->y, true);
 }
 
-const maudio_mixer_class maudio_attention = {"attention", bind, step};
+const maudio_mixer_class maudio_attention = {"attention", bind, step, NULL};

@@ -14,28 +14,29 @@ static maudio_status bind_layer(const maudio_block_config* config,
   return status;
 }
 
-maudio_status maudio_backbone_bind(const maudio_config* config,
-                                   maudio_binding*      binding,
-                                   maudio_backbone*     backbone)
+maudio_status maudio_backbone_bind(const maudio_block_config* blocks,
+                                   size_t                     n_blocks,
+                                   const char*                norm_f,
+                                   maudio_binding*            binding,
+                                   maudio_backbone*           backbone)
 {
   maudio_layer* layers =
-    maudio_arena_new(binding->arena, config->n_blocks * sizeof *layers);
+    maudio_arena_new(binding->arena, n_blocks * sizeof *layers);
   maudio_status status =
     layers ? MAUDIO_SUCCESS : maudio_binding_no_memory(binding, "backbone");
-  for (uint32_t i = 0; !status && i < config->n_blocks; ++i) {
-    status = bind_layer(&config->blocks[i], binding, &layers[i]);
+  for (size_t i = 0; !status && i < n_blocks; ++i) {
+    status = bind_layer(&blocks[i], binding, &layers[i]);
   }
   *backbone = (maudio_backbone){.kernels  = binding->kernels,
                                 .n_bands  = binding->n_bands,
                                 .d_model  = binding->d_model,
                                 .d_pad    = maudio_pad(binding->d_model),
                                 .norm_eps = binding->norm_eps,
-                                .n_layers = config->n_blocks,
+                                .n_layers = n_blocks,
                                 .layers   = layers};
-  return status
-           ? status
-           : maudio_tensor_read_array(binding, config->norm_f, 1,
-                                      &binding->d_model, &backbone->norm_f);
+  return status ? status
+                : maudio_tensor_read_array(
+                    binding, norm_f, 1, &binding->d_model, &backbone->norm_f);
 }
 
 size_t maudio_backbone_state(const maudio_backbone* backbone, size_t window)
@@ -84,6 +85,36 @@ static void norm_rows(const maudio_backbone* backbone,
   }
 }
 
+void maudio_backbone_step(const maudio_backbone* backbone,
+                          size_t                 layer,
+                          size_t                 n_frames,
+                          size_t                 n_bands,
+                          size_t                 window,
+                          float*                 x,
+                          float*                 y,
+                          float*                 state,
+                          float*                 scratch)
+{
+  const maudio_layer* const l = &backbone->layers[layer];
+  norm_rows(backbone, n_frames * n_bands, x, l->norm, y);
+  l->mixer->type->step(l->mixer, &(maudio_run){.kernels  = backbone->kernels,
+                                               .n_frames = n_frames,
+                                               .n_bands  = n_bands,
+                                               .window   = window,
+                                               .x        = y,
+                                               .y        = x,
+                                               .state    = state,
+                                               .scratch  = scratch});
+}
+
+void maudio_backbone_norm(const maudio_backbone* backbone,
+                          size_t                 n_rows,
+                          const float*           x,
+                          float*                 y)
+{
+  norm_rows(backbone, n_rows, x, backbone->norm_f, y);
+}
+
 void maudio_backbone_run(const maudio_backbone* backbone,
                          size_t                 n_frames,
                          size_t                 window,
@@ -92,19 +123,10 @@ void maudio_backbone_run(const maudio_backbone* backbone,
                          float*                 state,
                          float*                 scratch)
 {
-  const size_t n_rows = n_frames * backbone->n_bands;
   for (size_t i = 0; i < backbone->n_layers; ++i) {
-    const maudio_layer* layer = &backbone->layers[i];
-    norm_rows(backbone, n_rows, x, layer->norm, y);
-    layer->mixer->type->step(layer->mixer,
-                             &(maudio_run){.kernels  = backbone->kernels,
-                                           .n_frames = n_frames,
-                                           .window   = window,
-                                           .x        = y,
-                                           .y        = x,
-                                           .state    = state,
-                                           .scratch  = scratch});
-    state += maudio_mixer_state(layer->mixer, window);
+    maudio_backbone_step(backbone, i, n_frames, backbone->n_bands, window, x, y,
+                         state, scratch);
+    state += maudio_mixer_state(backbone->layers[i].mixer, window);
   }
-  norm_rows(backbone, n_rows, x, backbone->norm_f, y);
+  maudio_backbone_norm(backbone, n_frames * backbone->n_bands, x, y);
 }

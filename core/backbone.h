@@ -27,10 +27,12 @@ typedef struct {
   const float*          norm_f; ///< (D)
 } maudio_backbone;
 
-/// Read every block and the last norm
-maudio_status maudio_backbone_bind(const maudio_config* config,
-                                   maudio_binding*      binding,
-                                   maudio_backbone*     backbone);
+/// Read every block and the last norm, whose name is `norm_f`
+maudio_status maudio_backbone_bind(const maudio_block_config* blocks,
+                                   size_t                     n_blocks,
+                                   const char*                norm_f,
+                                   maudio_binding*            binding,
+                                   maudio_backbone*           backbone);
 
 /// Return the floats of state of one signal
 size_t maudio_backbone_state(const maudio_backbone* backbone, size_t window);
@@ -42,6 +44,29 @@ size_t maudio_backbone_scratch(const maudio_backbone* backbone,
 
 /// Return the multiply-accumulates of a frame when `n_seen` frames are seen
 double maudio_backbone_macs(const maudio_backbone* backbone, size_t n_seen);
+
+/**
+ * Run frames of some bands through block `layer`.
+ *
+ * @param x (n_frames, n_bands, D'), its padding 0; the result is added to it.
+ * @param y Working memory as large as x.
+ * @param state Of this block and the first of these bands.
+ */
+void maudio_backbone_step(const maudio_backbone* backbone,
+                          size_t                 layer,
+                          size_t                 n_frames,
+                          size_t                 n_bands,
+                          size_t                 window,
+                          float*                 x,
+                          float*                 y,
+                          float*                 state,
+                          float*                 scratch);
+
+/// y (n_rows, D') = norm_f(x)
+void maudio_backbone_norm(const maudio_backbone* backbone,
+                          size_t                 n_rows,
+                          const float*           x,
+                          float*                 y);
 
 /**
  * Run frames through every block.

@@ -77,6 +77,7 @@ static maudio_status bind_out_bias(const maudio_spectral_config* config,
 }
 
 maudio_status maudio_band_front_bind(const maudio_spectral_config* config,
+                                     bool                          has_mask,
                                      maudio_binding*               binding,
                                      maudio_band_front*            front)
 {
@@ -93,9 +94,10 @@ maudio_status maudio_band_front_bind(const maudio_spectral_config* config,
     status =
       read_rows(binding, "band_in.bias", config->n_bands, &front->in_bias);
   }
-  if (!status) {
-    status = bind_out_weight(config, binding, &front->out_weight);
+  if (status || !has_mask) {
+    return status;
   }
+  status = bind_out_weight(config, binding, &front->out_weight);
   return status ? status : bind_out_bias(config, binding, front);
 }
 

@@ -23,8 +23,9 @@ typedef struct {
   const float*          out_bias;   ///< (2K)
 } maudio_band_front;
 
-/// Read both ends; the edges of `config` have to stay
+/// Read both ends, or the first alone; the edges of `config` have to stay
 maudio_status maudio_band_front_bind(const maudio_spectral_config* config,
+                                     bool                          has_mask,
                                      maudio_binding*               binding,
                                      maudio_band_front*            front);
 

@@ -90,4 +90,4 @@ static void step(const maudio_mixer* mixer, const maudio_run* run)
   }
 }
 
-const maudio_mixer_class maudio_band_mlp = {"band_mlp", bind, step};
+const maudio_mixer_class maudio_band_mlp = {"band_mlp", bind, step, NULL};

@@ -1,6 +1,9 @@
 #include "config.h"
 
+#include "config_blocks.h"
 #include "config_reader.h"
+#include "config_steer.h"
+#include "config_tiers.h"
 #include "error.h"
 #include "json.h"
 
@@ -13,15 +16,6 @@
 #define CONFIG_DEPTH 32U
 
 #define MAX_BANDS 4096U
-#define MAX_BLOCKS 256U
-
-/**
- * Most floats that the states of one channel may take, over all blocks.
- *
- * Sizes multiply: within the range of each, a small file could ask for
- * terabytes.
- */
-#define MAX_STATE_FLOATS ((uint64_t)1 << 26)
 
 static void copy_string(maudio_reader* r,
                         const json_t*  object,
@@ -141,101 +135,29 @@ read_front_end(maudio_reader* r, const json_t* root, maudio_spectral_config* c)
   read_band_edges(r, json, c);
 }
 
-/// Read what both state-space mixers have
 static void
-read_ssm(maudio_reader* r, const json_t* json, maudio_block_config* b)
+read_denoiser(maudio_reader* r, const json_t* root, maudio_config* config)
 {
-  b->d_inner =
-    maudio_reader_integer(r, json, "d_inner", MAUDIO_REQUIRED, 1, 16384);
-  b->d_state =
-    maudio_reader_integer(r, json, "d_state", MAUDIO_REQUIRED, 1, 1024);
-  b->d_conv = maudio_reader_integer(r, json, "d_conv", 4, 1, 16);
-}
+  snprintf(config->norm_f, sizeof config->norm_f, "backbone.norm_f.weight");
+  config->d_model =
+    maudio_reader_integer(r, root, "d_model", MAUDIO_REQUIRED, 1, 4096);
 
-static void
-read_mamba2(maudio_reader* r, const json_t* json, maudio_block_config* b)
-{
-  read_ssm(r, json, b);
-  b->headdim =
-    maudio_reader_integer(r, json, "headdim", MAUDIO_REQUIRED, 1, 16384);
-  b->n_groups = maudio_reader_integer(r, json, "n_groups", 1, 1, 16384);
-  maudio_reader_limit(r, json, "dt_limit", b);
-  if (r->status) {
-    return;
+  // Blocks need the bands
+  if (!r->status) {
+    read_front_end(r, root, &config->spectral);
+    maudio_reader_enter(r, "");
   }
-  if (b->d_inner % b->headdim) {
-    maudio_reader_fail(r, "headdim", "does not divide d_inner");
-  } else if ((b->d_inner / b->headdim) % b->n_groups) {
-    maudio_reader_fail(r, "n_groups", "does not divide the number of heads");
+  if (!r->status) {
+    const maudio_blocks_place place    = {.where   = "",
+                                          .names   = "backbone.",
+                                          .n_bands = config->spectral.n_bands,
+                                          .d_model = config->d_model};
+    uint64_t                  n_floats = 0;
+    maudio_blocks_read(r, root, &place, &n_floats, &config->n_blocks,
+                       &config->blocks);
   }
-}
-
-static void read_block(maudio_reader*       r,
-                       const json_t*        json,
-                       uint32_t             index,
-                       maudio_block_config* b)
-{
-  char where[32];
-  snprintf(where, sizeof where, "blocks[%u].", index);
-  maudio_reader_enter(r, where);
-  snprintf(b->norm, sizeof b->norm, "backbone.layers.%u.norm.weight", index);
-  snprintf(b->prefix, sizeof b->prefix, "backbone.layers.%u.mixer.", index);
-
-  const char* const mixer = maudio_reader_string(r, json, "mixer");
-  if (!strcmp(mixer, "mamba")) {
-    b->mixer = MAUDIO_MIXER_MAMBA;
-    read_ssm(r, json, b);
-    b->dt_rank =
-      maudio_reader_integer(r, json, "dt_rank", MAUDIO_REQUIRED, 1, 4096);
-  } else if (!strcmp(mixer, "mamba2")) {
-    b->mixer = MAUDIO_MIXER_MAMBA2;
-    read_mamba2(r, json, b);
-  } else if (!strcmp(mixer, "band_mlp")) {
-    b->mixer = MAUDIO_MIXER_BAND_MLP;
-    b->d_hidden =
-      maudio_reader_integer(r, json, "d_hidden", MAUDIO_REQUIRED, 1, 16384);
-  } else {
-    maudio_reader_unknown(r, "mixer", mixer);
-  }
-}
-
-/// Floats of state and working memory of a block, for one channel
-static uint64_t block_floats(const maudio_config*       config,
-                             const maudio_block_config* b)
-{
-  if (b->mixer == MAUDIO_MIXER_BAND_MLP) {
-    return (uint64_t)b->d_hidden * config->d_model;
-  }
-  const uint64_t d_inner = b->d_inner;
-  const uint64_t bc      = 2ULL * b->n_groups * b->d_state;
-  return config->spectral.n_bands *
-         (d_inner * b->d_state + (2 * d_inner + bc) * (b->d_conv + 1ULL));
-}
-
-static void
-read_blocks(maudio_reader* r, const json_t* root, maudio_config* config)
-{
-  const json_t* const blocks = json_object_get(root, "blocks");
-  const size_t        n      = json_array_size(blocks);
-  if (n < 1 || n > MAX_BLOCKS) {
-    maudio_reader_fail(r, "blocks", "is not a list of 1 to 256 blocks");
-    return;
-  }
-  config->n_blocks = (uint32_t)n;
-  config->blocks   = (maudio_block_config*)calloc(n, sizeof *config->blocks);
-  if (!config->blocks) {
-    r->status =
-      maudio_fail(r->error, MAUDIO_ERR_NO_MEMORY, "%s: No memory", r->label);
-    return;
-  }
-
-  uint64_t n_floats = 0;
-  for (uint32_t i = 0; i < config->n_blocks && !r->status; ++i) {
-    read_block(r, json_array_get(blocks, i), i, &config->blocks[i]);
-    n_floats += block_floats(config, &config->blocks[i]);
-    if (n_floats > MAX_STATE_FLOATS) {
-      maudio_reader_fail(r, "mixer", "takes the state beyond 256 MiB");
-    }
+  if (!r->status && json_object_get(root, "steer")) {
+    maudio_steer_config_read(r, json_object_get(root, "steer"), config);
   }
 }
 
@@ -250,23 +172,16 @@ read_root(maudio_reader* r, const json_t* root, maudio_config* config)
     copy_string(r, root, "licence", config->licence, sizeof config->licence);
   }
   const char* const task = maudio_reader_string(r, root, "task");
-  if (strcmp(task, "denoise") != 0) {
-    maudio_reader_unknown(r, "task", task);
-  }
-  config->task = MAUDIO_TASK_DENOISE;
-  snprintf(config->norm_f, sizeof config->norm_f, "backbone.norm_f.weight");
-  config->d_model =
-    maudio_reader_integer(r, root, "d_model", MAUDIO_REQUIRED, 1, 4096);
   config->norm_eps =
     (float)maudio_reader_number(r, root, "norm_eps", MAUDIO_REQUIRED, 1e-12, 1);
-
-  // Blocks need the bands
-  if (!r->status) {
-    read_front_end(r, root, &config->spectral);
-    maudio_reader_enter(r, "");
-  }
-  if (!r->status) {
-    read_blocks(r, root, config);
+  if (!strcmp(task, "denoise")) {
+    config->task = MAUDIO_TASK_DENOISE;
+    read_denoiser(r, root, config);
+  } else if (!strcmp(task, "generate")) {
+    config->task = MAUDIO_TASK_GENERATE;
+    maudio_tiers_config_read(r, root, config);
+  } else {
+    maudio_reader_unknown(r, "task", task);
   }
 }
 
@@ -293,6 +208,10 @@ maudio_status maudio_config_parse(const char*    json,
 void maudio_config_clear(maudio_config* config)
 {
   free(config->blocks);
+  free(config->steer.blocks);
+  for (uint32_t i = 0; i < MAUDIO_MAX_TIERS; ++i) {
+    free(config->sample.tiers[i].blocks);
+  }
   free(config->spectral.band_edges);
   memset(config, 0, sizeof *config);
 }

@@ -79,6 +79,36 @@ typedef struct {
   uint32_t* band_edges;  ///< n_bands + 1 bins, increasing from 0 to n_bins
 } maudio_spectral_config;
 
+/// A fast path that a slow spectral network steers, sample by sample
+typedef struct {
+  uint32_t n_gains;      ///< Filters that are summed, 0: no fast path
+  uint32_t n_taps;       ///< Of a filter
+  uint32_t n_past;       ///< Samples in and out that its network sees
+  uint32_t delay_frames; ///< After a hop, until what came of it is used
+  uint32_t fade_frames;  ///< In which it is faded in
+  uint32_t d_model;      ///< Width of its network
+  uint32_t n_blocks;
+  maudio_block_config* blocks; ///< n_blocks
+} maudio_steer_config;
+
+/// One tier of a generator
+typedef struct {
+  uint32_t pool; ///< Frames of the tier before in one of this, first tier: 1
+  uint32_t d_model;
+  uint32_t n_blocks;
+  maudio_block_config* blocks;                    ///< n_blocks
+  char                 norm_f[MAUDIO_MAX_PREFIX]; ///< Name of the last norm
+} maudio_tier_config;
+
+#define MAUDIO_MAX_TIERS 4
+
+/// Samples in codes of mu-law, scores of the next one out
+typedef struct {
+  uint32_t           rate_hz;
+  uint32_t           n_tiers;
+  maudio_tier_config tiers[MAUDIO_MAX_TIERS]; ///< From the fastest on
+} maudio_sample_config;
+
 /// Tokens in, scores of the next one out
 typedef struct {
   uint32_t n_vocab;
@@ -97,6 +127,8 @@ typedef struct {
   maudio_block_config*   blocks;                    ///< n_blocks
   char                   norm_f[MAUDIO_MAX_PREFIX]; ///< Name of the last norm
   maudio_spectral_config spectral;                  ///< Of a denoiser
+  maudio_steer_config    steer;                     ///< Of one without latency
+  maudio_sample_config   sample;                    ///< Of a generator
   maudio_token_config    tokens;                    ///< Of a model of tokens
 } maudio_config;
 

@@ -46,7 +46,8 @@ typedef struct {
   const float*   data;   ///< NULL: the weights are codes
   const int8_t*  codes;  ///< A weight is its code times the scale of its output
   const float*   scales; ///< (n_out), 0 in the padding
-  const int32_t* sums;   ///< (n_in / SLICE, rounded up; n_out): of the codes
+  const int32_t* sums;   ///< (n_in / SLICE, rounded up; sum_step): of the codes
+  size_t         sum_step;
 } maudio_matrix;
 
 /// y (n_rows, n_out) = [y +] bias + x (n_rows, n_in) * w (n_in, n_out)
@@ -98,6 +99,9 @@ typedef struct {
   size_t      code_group; ///< As in maudio_matrix
 
   void (*gemm)(const maudio_gemm* gemm);
+
+  /// Return the sum of a (n) * b (n)
+  float (*dot)(size_t n, const float* a, const float* b);
 
   /**
    * y (n) = x * weight / sqrt(mean(x^2) + eps); y may be x.

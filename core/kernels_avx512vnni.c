@@ -115,7 +115,7 @@ INLINE void vnni_tile(const maudio_gemm* g,
     }
   }
 
-  const int32_t* sums = g->w.sums + q->first / MAUDIO_SLICE * g->w.n_out;
+  const int32_t* sums = g->w.sums + q->first / MAUDIO_SLICE * g->w.sum_step;
 #pragma GCC unroll 16
   for (size_t v = 0; v < panels; ++v) {
     const size_t  o     = (p + v) * MAUDIO_LANES;

@@ -186,6 +186,29 @@ static float square_sum(const float* x, size_t n)
   return total;
 }
 
+/// In four sums side by side, which hide the latency of additions; the tail
+/// that fills no vector comes last
+static float dot(size_t n, const float* a, const float* b)
+{
+  vec    sums[4] = {{0}, {0}, {0}, {0}};
+  size_t i       = 0;
+  for (; i + 4 * VEC_LANES <= n; i += 4 * VEC_LANES) {
+#pragma GCC unroll 4
+    for (size_t k = 0; k < 4; ++k) {
+      const size_t at = i + k * VEC_LANES;
+      sums[k]         = madd(load(a + at), load(b + at), sums[k]);
+    }
+  }
+  for (; i + VEC_LANES <= n; i += VEC_LANES) {
+    sums[0] = madd(load(a + i), load(b + i), sums[0]);
+  }
+  float total = sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  for (; i < n; ++i) {
+    total += a[i] * b[i];
+  }
+  return total;
+}
+
 static void
 rms_norm(const float* x, const float* weight, size_t n, float eps, float* y)
 {
@@ -384,6 +407,7 @@ static void softmax(float scale, size_t n, float* x)
 const maudio_kernels TABLE(KERNELS_NAME) = {.name       = TEXT(KERNELS_NAME),
                                             .code_group = CODE_GROUP,
                                             .gemm       = gemm,
+                                            .dot        = dot,
                                             .rms_norm   = rms_norm,
                                             .conv_silu  = conv_silu,
                                             .ssd_step   = ssd_step,

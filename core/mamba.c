@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { STAGE_IN, STAGE_SCAN, STAGE_OUT, N_STAGES };
+
 typedef struct {
   maudio_mixer  head;
   size_t        n_bands;
@@ -178,6 +180,25 @@ bind_tensors(mamba* m, const maudio_block_config* config, maudio_binding* b)
                                      m->d_inner, &m->out_proj);
 }
 
+/// Count the work of each stage
+static void count(mamba* m)
+{
+  const double n_channels = (double)m->n_bands * (double)m->d_inner;
+  const double d_model    = (double)m->d_model;
+  const double n_scan =
+    (double)m->d_conv + 2 * (double)m->dt_rank + 4 * (double)m->s6.d_state;
+
+  maudio_stage* const stages = m->head.stages;
+  m->head.n_stages           = N_STAGES;
+  stages[STAGE_IN] =
+    (maudio_stage){2 * m->n_inner / MAUDIO_LANES, 2 * n_channels * d_model};
+  stages[STAGE_SCAN] = (maudio_stage){1, n_channels * n_scan};
+  stages[STAGE_OUT] =
+    (maudio_stage){maudio_pad(m->d_model) / MAUDIO_LANES, n_channels * d_model};
+  m->head.macs =
+    stages[STAGE_IN].macs + stages[STAGE_SCAN].macs + stages[STAGE_OUT].macs;
+}
+
 static maudio_status bind(const maudio_block_config* config,
                           maudio_binding*            binding,
                           const maudio_mixer**       mixer)
@@ -198,16 +219,12 @@ static maudio_status bind(const maudio_block_config* config,
   m->s6.n       = m->n_inner;
   m->n_x_proj   = maudio_pad(m->dt_rank + 2 * m->s6.d_state);
 
-  const double d_inner        = (double)m->d_inner;
-  const double n_macs_channel = 3 * (double)m->d_model + (double)m->d_conv +
-                                2 * (double)m->dt_rank +
-                                4 * (double)m->s6.d_state;
   m->head.type    = &maudio_mamba;
   m->head.n_state = m->n_bands * m->n_inner * (m->s6.d_state + m->d_conv - 1);
   m->head.n_frame_scratch = m->n_bands * (3 * m->n_inner + m->n_x_proj);
   m->head.n_fixed_scratch =
     maudio_pad(m->dt_rank > m->s6.d_state ? m->dt_rank : m->s6.d_state);
-  m->head.macs = (double)m->n_bands * d_inner * n_macs_channel;
+  count(m);
   return bind_tensors(m, config, binding);
 }
 
@@ -235,29 +252,22 @@ static void norm_row(const mamba*          m,
   norm_part(m, kernels, m->c_norm, n, row + m->dt_rank + n, scratch);
 }
 
-static void step(const maudio_mixer* mixer, const maudio_run* run)
+/// Every row between the projections
+static void scan(const mamba* m, const maudio_run* run)
 {
-  const mamba*          m       = (const mamba*)mixer;
   const maudio_kernels* kernels = run->kernels;
   float* const          state   = run->state;
-  const size_t          n_rows  = run->n_frames * m->n_bands;
-  const size_t          d_pad   = maudio_pad(m->d_model);
+  const size_t          n_rows  = run->n_frames * run->n_bands;
   const size_t          n_past  = m->n_inner * (m->d_conv - 1);
   const size_t          n_own   = m->head.n_state / m->n_bands;
   float* const          xz      = run->scratch; // (rows, 2I'): x, z
   float* const          dtbc = xz + n_rows * 2 * m->n_inner; // (rows, n_x_proj)
   float* const          dt   = dtbc + n_rows * m->n_x_proj;  // (rows, I')
 
-  kernels->gemm(&(maudio_gemm){.w        = m->in_proj,
-                               .bias     = m->in_bias,
-                               .x        = run->x,
-                               .x_stride = d_pad,
-                               .n_rows   = n_rows,
-                               .y        = xz,
-                               .y_stride = 2 * m->n_inner});
   for (size_t r = 0; r < n_rows; ++r) {
     kernels->conv_silu(m->conv_weight, m->conv_bias, m->d_conv, m->n_inner,
-                       state + r % m->n_bands * n_own, xz + r * 2 * m->n_inner);
+                       state + r % run->n_bands * n_own,
+                       xz + r * 2 * m->n_inner);
   }
   kernels->gemm(&(maudio_gemm){.w        = m->x_proj,
                                .x        = xz,
@@ -287,17 +297,39 @@ static void step(const maudio_mixer* mixer, const maudio_run* run)
                              .b  = b,
                              .c  = b + m->s6.d_state,
                              .dt = dt + r * m->n_inner,
-                             .h  = state + r % m->n_bands * n_own + n_past,
+                             .h  = state + r % run->n_bands * n_own + n_past,
                              .y  = row});
   }
-  kernels->gemm(&(maudio_gemm){.w        = m->out_proj,
-                               .bias     = m->out_bias,
-                               .x        = xz,
-                               .x_stride = 2 * m->n_inner,
-                               .n_rows   = n_rows,
-                               .y        = run->y,
-                               .y_stride = d_pad,
-                               .add      = true});
 }
 
-const maudio_mixer_class maudio_mamba = {"mamba", bind, step};
+static void
+step_piece(const maudio_mixer* mixer, const maudio_run* run, maudio_piece piece)
+{
+  const mamba*      m      = (const mamba*)mixer;
+  const size_t      n_rows = run->n_frames * run->n_bands;
+  const size_t      d_pad  = maudio_pad(m->d_model);
+  const maudio_gemm in     = {.w        = m->in_proj,
+                              .bias     = m->in_bias,
+                              .x        = run->x,
+                              .x_stride = d_pad,
+                              .n_rows   = n_rows,
+                              .y        = run->scratch, // (n_rows, 2I')
+                              .y_stride = 2 * m->n_inner};
+  const maudio_gemm out    = {.w        = m->out_proj,
+                              .bias     = m->out_bias,
+                              .x        = run->scratch,
+                              .x_stride = 2 * m->n_inner,
+                              .n_rows   = n_rows,
+                              .y        = run->y,
+                              .y_stride = d_pad,
+                              .add      = true};
+  if (piece.stage == STAGE_SCAN) {
+    scan(m, run);
+  } else {
+    maudio_gemm_panels(run->kernels, piece.stage == STAGE_IN ? &in : &out,
+                       piece.first, piece.n);
+  }
+}
+
+const maudio_mixer_class maudio_mamba = {"mamba", bind, maudio_mixer_step,
+                                         step_piece};

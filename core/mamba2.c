@@ -10,6 +10,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { STAGE_IN, STAGE_SCAN, STAGE_OUT, N_STAGES };
+
 typedef struct {
   maudio_mixer  head;
   size_t        n_bands;
@@ -251,6 +253,28 @@ bind_tensors(mamba2* m, const maudio_block_config* config, maudio_binding* b)
   return status ? status : bind_out_proj(m, b);
 }
 
+/// Count the work of each stage
+static void count(mamba2* m)
+{
+  const double d_inner = (double)m->d_inner;
+  const double d_model = (double)m->d_model;
+  const double n_bc    = 2.0 * (double)(m->ssd.n_groups * m->ssd.d_state);
+  const double n_bands = (double)m->n_bands;
+  const double n_in    = 2 * d_inner + n_bc + (double)m->n_heads;
+  const double n_scan =
+    (double)m->d_conv * (d_inner + n_bc) + 2 * d_inner * (double)m->ssd.d_state;
+
+  maudio_stage* const stages = m->head.stages;
+  m->head.n_stages           = N_STAGES;
+  stages[STAGE_IN] =
+    (maudio_stage){m->n_proj / MAUDIO_LANES, n_bands * n_in * d_model};
+  stages[STAGE_SCAN] = (maudio_stage){1, n_bands * n_scan};
+  stages[STAGE_OUT]  = (maudio_stage){maudio_pad(m->d_model) / MAUDIO_LANES,
+                                      n_bands * d_inner * d_model};
+  m->head.macs =
+    stages[STAGE_IN].macs + stages[STAGE_SCAN].macs + stages[STAGE_OUT].macs;
+}
+
 static maudio_status bind(const maudio_block_config* config,
                           maudio_binding*            binding,
                           const maudio_mixer**       mixer)
@@ -279,18 +303,13 @@ static maudio_status bind(const maudio_block_config* config,
   m->n_conv         = maudio_pad(m->n_inner + n_bc);
   m->n_proj         = m->n_inner + m->n_conv + maudio_pad(m->n_heads);
 
-  const double d_inner = (double)m->d_inner;
-  const double width   = 3 * d_inner + (double)n_bc + (double)m->n_heads;
-  m->head.type         = &maudio_mamba2;
+  m->head.type = &maudio_mamba2;
   m->head.n_state =
     m->n_bands * (m->n_inner * m->ssd.d_state + (m->d_conv - 1) * m->n_conv);
   m->head.n_frame_scratch = m->n_bands * m->n_proj;
   m->head.n_fixed_scratch =
     2 * (m->ssd.group_pad + MAUDIO_LANES) + maudio_pad(m->n_heads);
-  m->head.macs =
-    (double)m->n_bands *
-    (width * (double)m->d_model + (double)m->d_conv * (d_inner + (double)n_bc) +
-     2 * d_inner * (double)m->ssd.d_state);
+  count(m);
   return bind_tensors(m, config, binding);
 }
 
@@ -341,39 +360,48 @@ static void step_row(const mamba2*         m,
   }
 }
 
-static void step(const maudio_mixer* mixer, const maudio_run* run)
+/// Every frame of every band between the projections
+static void scan(const mamba2* m, const maudio_run* run)
 {
-  const mamba2*         m       = (const mamba2*)mixer;
-  const maudio_kernels* kernels = run->kernels;
-  const size_t          n_rows  = run->n_frames * m->n_bands;
-  const size_t          d_pad   = maudio_pad(m->d_model);
-  float* const          proj    = run->scratch; // (n_frames, n_bands, n_proj)
-  float* const          fixed   = proj + n_rows * m->n_proj;
-
-  kernels->gemm(&(maudio_gemm){.w        = m->in_proj,
-                               .bias     = m->in_bias,
-                               .x        = run->x,
-                               .x_stride = d_pad,
-                               .n_rows   = n_rows,
-                               .y        = proj,
-                               .y_stride = m->n_proj});
-
-  for (size_t band = 0; band < m->n_bands; ++band) {
+  float* const proj  = run->scratch;
+  float* const fixed = proj + run->n_frames * run->n_bands * m->n_proj;
+  for (size_t band = 0; band < run->n_bands; ++band) {
     float* const own = run->state + band * (m->head.n_state / m->n_bands);
     for (size_t frame = 0; frame < run->n_frames; ++frame) {
-      float* const row = proj + (frame * m->n_bands + band) * m->n_proj;
-      step_row(m, kernels, row, own, fixed);
+      float* const row = proj + (frame * run->n_bands + band) * m->n_proj;
+      step_row(m, run->kernels, row, own, fixed);
     }
   }
-
-  kernels->gemm(&(maudio_gemm){.w        = m->out_proj,
-                               .bias     = m->out_bias,
-                               .x        = proj,
-                               .x_stride = m->n_proj,
-                               .n_rows   = n_rows,
-                               .y        = run->y,
-                               .y_stride = d_pad,
-                               .add      = true});
 }
 
-const maudio_mixer_class maudio_mamba2 = {"mamba2", bind, step};
+static void
+step_piece(const maudio_mixer* mixer, const maudio_run* run, maudio_piece piece)
+{
+  const mamba2*     m      = (const mamba2*)mixer;
+  const size_t      n_rows = run->n_frames * run->n_bands;
+  const size_t      d_pad  = maudio_pad(m->d_model);
+  const maudio_gemm in     = {.w        = m->in_proj,
+                              .bias     = m->in_bias,
+                              .x        = run->x,
+                              .x_stride = d_pad,
+                              .n_rows   = n_rows,
+                              .y = run->scratch, // (n_frames, n_bands, n_proj)
+                              .y_stride = m->n_proj};
+  const maudio_gemm out    = {.w        = m->out_proj,
+                              .bias     = m->out_bias,
+                              .x        = run->scratch,
+                              .x_stride = m->n_proj,
+                              .n_rows   = n_rows,
+                              .y        = run->y,
+                              .y_stride = d_pad,
+                              .add      = true};
+  if (piece.stage == STAGE_SCAN) {
+    scan(m, run);
+  } else {
+    maudio_gemm_panels(run->kernels, piece.stage == STAGE_IN ? &in : &out,
+                       piece.first, piece.n);
+  }
+}
+
+const maudio_mixer_class maudio_mamba2 = {"mamba2", bind, maudio_mixer_step,
+                                          step_piece};

@@ -89,7 +89,8 @@ maudio_status maudio_packing_new(maudio_binding*    binding,
                                     .data       = packing->data,
                                     .codes      = packing->codes,
                                     .scales     = packing->scales,
-                                    .sums       = packing->sums};
+                                    .sums       = packing->sums,
+                                    .sum_step   = n_pad};
   return packing->data || (packing->codes && packing->scales && packing->sums)
            ? MAUDIO_SUCCESS
            : maudio_binding_no_memory(binding, name);

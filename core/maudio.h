@@ -69,9 +69,12 @@ typedef struct maudio_sequence maudio_sequence;
 /// A stream that is heard, with controls; another can be faded in
 typedef struct maudio_effect maudio_effect;
 
+/// State of one signal that a model makes up, sample by sample
+typedef struct maudio_generator maudio_generator;
+
 typedef enum {
   MAUDIO_TASK_DENOISE,  ///< Audio in, audio out: streams
-  MAUDIO_TASK_GENERATE, ///< Audio out
+  MAUDIO_TASK_GENERATE, ///< Audio out: generators
   MAUDIO_TASK_TOKENS    ///< Tokens in, scores of the next one out: sequences
 } maudio_task;
 
@@ -83,22 +86,36 @@ typedef struct {
   double      latency_ms;      ///< Algorithmic latency at rate_hz, or 0
   uint64_t    n_parameters;    ///< Number of weights
   double      macs_per_second; ///< Multiply-accumulates per second of audio
-  uint32_t    n_layers;        ///< Number of blocks
-  uint32_t    d_model;         ///< Width of the residual stream
+  uint32_t    n_layers;        ///< Number of blocks, of all tiers
+  uint32_t    d_model;         ///< Width of the residual stream, first tier
   uint32_t    n_bands;         ///< Bands that share the weights, at least 1
+  uint32_t    n_tiers;         ///< Generators: rates of steps, else 0
   uint32_t    n_vocab;         ///< Number of tokens, or 0
   uint32_t    context;         ///< Steps that attention sees by default, or 0
-  double      macs_per_step;   ///< Of a hop or a token, its context being full
+  double      macs_per_step;   ///< Of a hop, or of a token in a full context
   uint64_t    state_bytes;     ///< Of the network, for one signal or sequence
 } maudio_model_info;
 
-/// Parameters of a stream or effect; a change acts smoothly over 20 ms
+/// One tier of a generator: what runs at one rate of steps
+typedef struct {
+  uint32_t n_frames; ///< Samples of a step
+  uint32_t d_model;  ///< Width of the residual stream
+  uint32_t n_layers; ///< Number of blocks
+  double   macs;     ///< Multiply-accumulates of a step
+} maudio_tier_info;
+
+/// Parameters of a stream or effect; a change acts smoothly over 20 ms. Those
+/// of a generator act from the next sample on
 typedef enum {
   MAUDIO_PARAM_STRENGTH,           ///< 0 (input, bit for bit) to 1 (default)
   MAUDIO_PARAM_MAX_ATTENUATION_DB, ///< 0 to 100; at 100 (default) no limit
   MAUDIO_PARAM_ENABLED, ///< 0 bypasses, keeping the latency; default 1
   MAUDIO_PARAM_MIX,     ///< Effects alone: 0 (delayed input) to 1 (default)
-  MAUDIO_PARAM_OUTPUT_GAIN_DB ///< Effects alone: -60 to 24, default 0
+  MAUDIO_PARAM_OUTPUT_GAIN_DB, ///< Effects alone: -60 to 24, default 0
+  MAUDIO_PARAM_TEMPERATURE,    ///< Generators alone: 0 (always the most
+                               ///< probable) to 2 (wild), default 1
+  MAUDIO_PARAM_TOP_P           ///< Generators alone: 0 to 1 (default), the most
+                               ///< probable values that sum to it are left
 } maudio_param;
 
 /// Return the version of the library that is running, such as "0.1.0"
@@ -143,6 +160,12 @@ MAUDIO_API void maudio_model_get_info(const maudio_model* model,
 /// Return the kind of block `index`, such as "mamba2", or NULL after the last
 MAUDIO_API const char* maudio_model_layer(const maudio_model* model,
                                           uint32_t            index);
+
+/// Describe tier `index` of a generator, 0 being that of every sample; return
+/// false after the last
+MAUDIO_API bool maudio_model_tier(const maudio_model* model,
+                                  uint32_t            index,
+                                  maudio_tier_info*   info);
 
 /// What maudio_quantize() has done
 typedef struct {
@@ -217,7 +240,7 @@ MAUDIO_API MAUDIO_RT size_t maudio_stream_latency(const maudio_stream* stream);
 MAUDIO_API MAUDIO_RT uint64_t
 maudio_stream_bad_samples(const maudio_stream* stream);
 
-/// Return the mean attenuation of the last analysis frame in dB, at least 0
+/// Return the mean attenuation of the last frame or hop in dB, at least 0
 MAUDIO_API MAUDIO_RT float
 maudio_stream_reduction_db(const maudio_stream* stream);
 
@@ -352,6 +375,89 @@ MAUDIO_API MAUDIO_RT size_t maudio_effect_latency(const maudio_effect* effect);
 /// Return maudio_stream_reduction_db() of the stream that is heard
 MAUDIO_API MAUDIO_RT float
 maudio_effect_reduction_db(const maudio_effect* effect);
+
+/// Values that a sample of a generator has: codes 0 to 255 of mu-law
+#define MAUDIO_N_CODES 256
+
+/// The code of silence, which stands before the first sample
+#define MAUDIO_SILENCE 128
+
+/// Round samples, clipped to -1 to 1, to the nearest codes. NaN is silence
+MAUDIO_API MAUDIO_RT void
+maudio_codes_from_samples(const float* samples, size_t n, uint8_t* codes);
+
+/// Turn codes into samples from -1 to 1
+MAUDIO_API MAUDIO_RT void
+maudio_samples_from_codes(const uint8_t* codes, size_t n, float* samples);
+
+/**
+ * Create a generator, at silence and with seed 0: the only allocation in a
+ * generator's life.
+ */
+MAUDIO_API maudio_status maudio_generator_new(const maudio_model* model,
+                                              maudio_generator**  generator,
+                                              maudio_error*       error);
+
+/// Free a generator. NULL is fine
+MAUDIO_API void maudio_generator_free(maudio_generator* generator);
+
+/// Forget the past and begin again, with random numbers of `seed`; parameters
+/// are kept. The same seed and calls give the same samples
+MAUDIO_API MAUDIO_RT void maudio_generator_reset(maudio_generator* generator,
+                                                 uint64_t          seed);
+
+/// Set MAUDIO_PARAM_TEMPERATURE or _TOP_P, clamped to its range
+MAUDIO_API MAUDIO_RT maudio_status
+maudio_generator_set(maudio_generator* generator,
+                     maudio_param      param,
+                     float             value);
+
+/**
+ * Make up the next `n_frames` samples, at the model's rate_hz: any number, the
+ * result does not depend on how a signal is cut into calls, to the last bit.
+ */
+MAUDIO_API MAUDIO_RT void
+maudio_generator_run(maudio_generator* generator, float* out, size_t n_frames);
+
+/// Take the next `n_frames` samples as if they had been made up: generation
+/// goes on from them. Several calls are as one
+MAUDIO_API MAUDIO_RT void maudio_generator_prompt(maudio_generator* generator,
+                                                  const float*      in,
+                                                  size_t            n_frames);
+
+/**
+ * Take the next `n` samples as codes, as maudio_generator_prompt() does, and
+ * tell how they were expected.
+ *
+ * @param[out] logits (n, MAUDIO_N_CODES): before each of them, the score of
+ * every code; its softmax is their probability. May be NULL.
+ */
+MAUDIO_API MAUDIO_RT void maudio_generator_score(maudio_generator* generator,
+                                                 const uint8_t*    codes,
+                                                 size_t            n,
+                                                 float*            logits);
+
+/// Return the model that a generator was made from
+MAUDIO_API MAUDIO_RT const maudio_model*
+maudio_generator_model(const maudio_generator* generator);
+
+/// Return the bytes of memory a generator holds, all allocated at creation
+MAUDIO_API size_t maudio_generator_memory(const maudio_generator* generator);
+
+/// Return the number of bytes that maudio_generator_save_state() writes
+MAUDIO_API size_t
+maudio_generator_state_size(const maudio_generator* generator);
+
+/// Write the state, random numbers and parameters included, to `data`
+MAUDIO_API MAUDIO_RT void
+maudio_generator_save_state(const maudio_generator* generator, void* data);
+
+/// Continue, bit for bit, from a state saved by a generator of the same model.
+/// On error the generator is unchanged
+MAUDIO_API MAUDIO_RT maudio_status
+maudio_generator_load_state(maudio_generator* generator,
+                            const void*       data,
+                            size_t            size);
 
 /**
  * Find a preset by name: in the folders of MAUDIO_PRESETS (separated by ':'),

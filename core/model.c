@@ -32,12 +32,22 @@ static maudio_status
 bind_all(maudio_model* model, maudio_binding* b, const char* label)
 {
   const maudio_config* config = &model->config;
-  maudio_status        status =
+  if (config->task == MAUDIO_TASK_GENERATE) {
+    const maudio_status bound =
+      maudio_tiers_bind(&config->sample, b, &model->tiers);
+    return bound ? bound : maudio_weights_check_all_used(b->weights, b->error);
+  }
+  maudio_status status =
     config->task == MAUDIO_TASK_TOKENS
-             ? maudio_token_front_bind(&config->tokens, b, label, &model->tokens)
-             : maudio_band_front_bind(&config->spectral, b, &model->bands);
+      ? maudio_token_front_bind(&config->tokens, b, label, &model->tokens)
+      : maudio_band_front_bind(&config->spectral, config->steer.n_gains == 0, b,
+                               &model->bands);
   if (!status) {
-    status = maudio_backbone_bind(config, b, &model->backbone);
+    status = maudio_backbone_bind(config->blocks, config->n_blocks,
+                                  config->norm_f, b, &model->backbone);
+  }
+  if (!status && config->steer.n_gains) {
+    status = maudio_steer_bind(config, b, &model->steer);
   }
   return status ? status : maudio_weights_check_all_used(b->weights, b->error);
 }
@@ -46,6 +56,29 @@ static size_t choose_chunk(size_t n_bands)
 {
   const size_t n = CHUNK_ROWS / n_bands;
   return n < 1 ? 1 : n > MAX_CHUNK ? MAX_CHUNK : n;
+}
+
+/// Of a model that makes a mask
+static void set_mask_info(maudio_model* model)
+{
+  const maudio_spectral_config* front = &model->config.spectral;
+  maudio_model_info* const      info  = &model->info;
+  info->latency_ms                    = 2 * front->hop_ms;
+  info->macs_per_step += 2.0 * front->n_bins * model->config.d_model;
+}
+
+/// Of a model that steers a fast path
+static void set_steer_info(maudio_model* model)
+{
+  const maudio_spectral_config* front = &model->config.spectral;
+  const maudio_steer*           steer = &model->steer;
+  maudio_model_info* const      info  = &model->info;
+  info->macs_per_step +=
+    maudio_steer_hop_macs(steer) +
+    maudio_steer_sample_macs(steer) * front->hop_ms * front->rate_hz / 1000;
+  info->state_bytes +=
+    maudio_backbone_state(&steer->backbone, NO_WINDOW) * sizeof(float);
+  info->n_layers += model->config.steer.n_blocks;
 }
 
 static void set_denoiser_info(maudio_model* model)
@@ -60,12 +93,16 @@ static void set_denoiser_info(maudio_model* model)
     2 * model->n_chunk * backbone->n_bands * backbone->d_pad +
     maudio_backbone_scratch(backbone, model->n_chunk, NO_WINDOW);
 
-  info->rate_hz    = front->rate_hz;
-  info->latency_ms = 2 * front->hop_ms;
+  info->rate_hz     = front->rate_hz;
+  info->state_bytes = model->n_state * sizeof(float);
   info->macs_per_step =
-    maudio_backbone_macs(backbone, 0) + 5.0 * front->n_bins * config->d_model;
+    maudio_backbone_macs(backbone, 0) + 3.0 * front->n_bins * config->d_model;
+  if (config->steer.n_gains) {
+    set_steer_info(model);
+  } else {
+    set_mask_info(model);
+  }
   info->macs_per_second = info->macs_per_step * 1000 / front->hop_ms;
-  info->state_bytes     = model->n_state * sizeof(float);
 }
 
 static void set_token_info(maudio_model* model)
@@ -84,20 +121,40 @@ static void set_token_info(maudio_model* model)
     maudio_backbone_state(backbone, info->context) * sizeof(float);
 }
 
+static void set_generator_info(maudio_model* model)
+{
+  const maudio_tiers*      tiers = &model->tiers;
+  maudio_model_info* const info  = &model->info;
+
+  info->rate_hz         = model->config.sample.rate_hz;
+  info->n_tiers         = (uint32_t)tiers->n_tiers;
+  info->n_vocab         = MAUDIO_N_CODES;
+  info->d_model         = model->config.sample.tiers[0].d_model;
+  info->macs_per_step   = tiers->macs;
+  info->macs_per_second = tiers->macs * info->rate_hz;
+  info->state_bytes     = maudio_tiers_floats(tiers) * sizeof(float);
+  for (size_t i = 0; i < tiers->n_tiers; ++i) {
+    info->n_layers += (uint32_t)tiers->tiers[i].backbone.n_layers;
+  }
+}
+
 static void set_info(maudio_model* model, uint64_t n_parameters)
 {
-  const maudio_config* config = &model->config;
-  const size_t         bands  = model->backbone.n_bands;
-  model->n_chunk              = choose_chunk(bands);
-  model->info                 = (maudio_model_info){.name         = config->name,
-                                                    .task         = config->task,
-                                                    .licence      = config->licence,
-                                                    .n_parameters = n_parameters,
-                                                    .n_layers     = config->n_blocks,
-                                                    .d_model      = config->d_model,
-                                                    .n_bands      = (uint32_t)bands};
+  const maudio_config* config       = &model->config;
+  const bool           is_generator = config->task == MAUDIO_TASK_GENERATE;
+  const size_t         bands = is_generator ? 1 : model->backbone.n_bands;
+  model->n_chunk             = choose_chunk(bands);
+  model->info                = (maudio_model_info){.name         = config->name,
+                                                   .task         = config->task,
+                                                   .licence      = config->licence,
+                                                   .n_parameters = n_parameters,
+                                                   .n_layers     = config->n_blocks,
+                                                   .d_model      = config->d_model,
+                                                   .n_bands      = (uint32_t)bands};
   if (config->task == MAUDIO_TASK_TOKENS) {
     set_token_info(model);
+  } else if (is_generator) {
+    set_generator_info(model);
   } else {
     set_denoiser_info(model);
   }
@@ -204,9 +261,35 @@ void maudio_model_get_info(const maudio_model* model, maudio_model_info* info)
 
 const char* maudio_model_layer(const maudio_model* model, uint32_t index)
 {
-  return index < model->config.n_blocks
-           ? model->backbone.layers[index].mixer->type->name
-           : NULL;
+  enum { N_PARTS = MAUDIO_MAX_TIERS + 2 };
+  const maudio_backbone* parts[N_PARTS] = {&model->backbone,
+                                           &model->steer.backbone};
+  size_t                 at             = index;
+  for (size_t i = 0; i < MAUDIO_MAX_TIERS; ++i) {
+    parts[2 + i] = &model->tiers.tiers[i].backbone;
+  }
+  for (size_t i = 0; i < N_PARTS; ++i) {
+    if (at < parts[i]->n_layers) {
+      return parts[i]->layers[at].mixer->type->name;
+    }
+    at -= parts[i]->n_layers;
+  }
+  return NULL;
+}
+
+bool maudio_model_tier(const maudio_model* model,
+                       uint32_t            index,
+                       maudio_tier_info*   info)
+{
+  if (index >= model->tiers.n_tiers) {
+    return false;
+  }
+  const maudio_tier* const tier = &model->tiers.tiers[index];
+  *info = (maudio_tier_info){.n_frames = (uint32_t)tier->period,
+                             .d_model  = (uint32_t)tier->backbone.d_model,
+                             .n_layers = (uint32_t)tier->backbone.n_layers,
+                             .macs     = tier->macs};
+  return true;
 }
 
 void maudio_model_run(const maudio_model* model,

@@ -8,6 +8,8 @@
 #include "band_front.h"
 #include "config.h"
 #include "kernels.h"
+#include "steer.h"
+#include "tiers.h"
 #include "token_front.h"
 #include "weights.h"
 
@@ -19,7 +21,9 @@ struct maudio_model {
   uint64_t              fingerprint; ///< Hash of the file
   maudio_backbone       backbone;
   maudio_band_front     bands;   ///< Of a denoiser
+  maudio_steer          steer;   ///< Of one without latency, else 0
   maudio_token_front    tokens;  ///< Of a model of tokens
+  maudio_tiers          tiers;   ///< Of a generator
   size_t                n_chunk; ///< Most frames of one run
   size_t                n_state; ///< Denoiser: floats of state of one stream
   size_t n_scratch;              ///< Denoiser: floats that a run needs besides

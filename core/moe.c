@@ -278,7 +278,7 @@ static void step(const maudio_mixer* mixer, const maudio_run* run)
 {
   const moe*            m       = (const moe*)mixer;
   const maudio_kernels* kernels = run->kernels;
-  const size_t          n_rows  = run->n_frames * m->n_bands;
+  const size_t          n_rows  = run->n_frames * run->n_bands;
   const size_t          stride  = m->router.weight.n_out;
   float* const          weights = run->scratch;              // (n_rows, E')
   float* const          kept    = weights + n_rows * stride; // (n_rows, E')
@@ -315,4 +315,4 @@ static void step(const maudio_mixer* mixer, const maudio_run* run)
   }
 }
 
-const maudio_mixer_class maudio_moe = {"moe", bind, step};
+const maudio_mixer_class maudio_moe = {"moe", bind, step, NULL};

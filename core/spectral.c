@@ -91,6 +91,7 @@ static double init_windows(maudio_spectral* s)
   for (size_t i = 0; i < s->window; ++i) {
     s->analysis[i] = (float)(window_at(s, i) / sum);
   }
+  s->window_sum      = (float)sum;
   const size_t start = s->window - 2 * s->hop;
   for (size_t i = 0; i < 2 * s->hop; ++i) {
     const double half = sin(PI * ((double)i + 0.5) / (2.0 * (double)s->hop));
@@ -168,6 +169,13 @@ void maudio_spectral_forward(maudio_spectral* s,
   }
   memset(s->time + s->window, 0, (s->n_fft - s->window) * sizeof *s->time);
   kiss_fftr(s->forward, s->time, spectrum);
+}
+
+float maudio_spectral_power(const maudio_spectral* s,
+                            const maudio_kernels*  kernels)
+{
+  return kernels->dot(s->window, s->time, s->time) *
+         (s->window_sum * s->window_sum / (float)s->window);
 }
 
 static float power(kiss_fft_cpx x)

@@ -49,6 +49,7 @@ typedef struct {
   double bin_ratio;    ///< Spacing of transform bins / of model bins
   float  compress;
   float  power_floor;
+  float  window_sum; ///< Of the analysis window before it is scaled
 
   float*              analysis;  ///< (window), its sum is 1
   float*              synthesis; ///< (2 hop)
@@ -86,6 +87,10 @@ void maudio_spectral_init(maudio_spectral* spectral);
 void maudio_spectral_forward(maudio_spectral* spectral,
                              const float*     frame,
                              kiss_fft_cpx*    spectrum);
+
+/// Mean square of the frame that was transformed last, under a window of peak 1
+float maudio_spectral_power(const maudio_spectral* spectral,
+                            const maudio_kernels*  kernels);
 
 /**
  * spectra (C) of (J) -> features (3K): re, im, level of each bin.

@@ -15,7 +15,7 @@ static maudio_state describe(const maudio_stream* stream,
     .scalars    = &stream->scalars,
     .n_scalars  = sizeof stream->scalars,
     .segments   = segments,
-    .n_segments = maudio_stream_segments(stream, segments)};
+    .n_segments = maudio_stream_type(stream)->segments(stream, segments)};
   memcpy(&state.header.shape[0], &stream->rate_hz, sizeof stream->rate_hz);
   state.header.size = maudio_state_size(&state);
   return state;
@@ -49,7 +49,8 @@ static bool are_scalars_valid(const maudio_stream*         stream,
       return false;
     }
   }
-  return scalars->position < stream->spectral.hop && scalars->is_started <= 1;
+  return scalars->position < stream->spectral.hop && scalars->is_started <= 1 &&
+         scalars->has_hop <= 1;
 }
 
 maudio_status

@@ -127,6 +127,7 @@ static void run_layer(const layer*          l,
   }
   l->mixer->type->step(l->mixer, &(maudio_run){.kernels  = kernels,
                                                .n_frames = n_frames,
+                                               .n_bands  = l->binding.n_bands,
                                                .window   = WINDOW,
                                                .x        = h,
                                                .y        = sums,

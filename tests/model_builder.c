@@ -21,6 +21,33 @@ const char* const model_builder_small_json =
   " \"dt_rank\": 2}],"
   " \"training\": {\"command\": \"none\", \"seed\": 1}}";
 
+const char* const model_builder_tiers_json =
+  "{\"format_version\": \"1.1\", \"name\": \"tiers\", \"task\": \"generate\","
+  " \"front_end\": {\"type\": \"sample\", \"rate_hz\": 16000,"
+  " \"encoding\": \"mu-law\"}, \"norm_eps\": 1e-5, \"tiers\": ["
+  "{\"d_model\": 8, \"blocks\": [{\"mixer\": \"mamba2\", \"d_inner\": 16,"
+  " \"d_state\": 4, \"headdim\": 8}, {\"mixer\": \"mlp\", \"d_hidden\": 9}]},"
+  "{\"pool\": 2, \"d_model\": 12, \"blocks\": [{\"mixer\": \"mamba\","
+  " \"d_inner\": 10, \"d_state\": 3, \"dt_rank\": 2}]},"
+  "{\"pool\": 3, \"d_model\": 20, \"blocks\": [{\"mixer\": \"mlp\","
+  " \"d_hidden\": 150}, {\"mixer\": \"mamba2\", \"d_inner\": 96,"
+  " \"d_state\": 5, \"headdim\": 12, \"n_groups\": 2}]},"
+  "{\"pool\": 5, \"d_model\": 17, \"blocks\": [{\"mixer\": \"mamba2\","
+  " \"d_inner\": 32, \"d_state\": 4, \"headdim\": 16}]}]}";
+
+const char* const model_builder_steer_json =
+  "{\"format_version\": \"1.1\", \"name\": \"steered\", \"task\": \"denoise\","
+  " \"front_end\": {\"type\": \"spectral\", \"rate_hz\": 16000,"
+  " \"window_ms\": 20, \"hop_ms\": 2, \"compress\": 0.3,"
+  " \"power_floor\": 1e-10, \"band_edges\": "
+  "[0, 3, 6, 9, 12, 18, 24, 32, 48, 96, 161]},"
+  " \"d_model\": 8, \"norm_eps\": 1e-5, \"blocks\": [{\"mixer\": \"mamba2\","
+  " \"d_inner\": 16, \"d_state\": 4, \"headdim\": 8}],"
+  " \"steer\": {\"n_gains\": 20, \"n_taps\": 20, \"n_past\": 4, \"delay\": 9,"
+  " \"fade\": 5, \"d_model\": 10, \"blocks\": [{\"mixer\": \"mamba2\","
+  " \"d_inner\": 16, \"d_state\": 4, \"headdim\": 8},"
+  " {\"mixer\": \"mlp\", \"d_hidden\": 12}]}}";
+
 typedef struct {
   char*  bytes;
   size_t size;
@@ -153,8 +180,8 @@ void model_builder_add_random(model_builder* builder,
 
 /// Where the tensors of one block go
 typedef struct {
-  model_builder* builder;
-  uint32_t       layer;
+  model_builder*             builder;
+  const maudio_block_config* block;
 } block_writer;
 
 static void add_param(const block_writer* w,
@@ -165,7 +192,7 @@ static void add_param(const block_writer* w,
                       float               spread)
 {
   char full[96];
-  snprintf(full, sizeof full, "backbone.layers.%u.%s", w->layer, name);
+  snprintf(full, sizeof full, "%s%s", w->block->prefix, name);
   add_uniform(w->builder, full, n_dims, shape, mean, spread);
 }
 
@@ -189,8 +216,8 @@ add_matrix(const block_writer* w, const char* name, size_t rows, size_t cols)
 static void add_conv(const block_writer* w, size_t n_channels, uint32_t d_conv)
 {
   const size_t shape[] = {n_channels, 1, d_conv};
-  add_param(w, "mixer.conv1d.weight", 3, shape, 0.0f, 0.5f);
-  add_vector(w, "mixer.conv1d.bias", n_channels, 0.0f, 0.1f);
+  add_param(w, "conv1d.weight", 3, shape, 0.0f, 0.5f);
+  add_vector(w, "conv1d.bias", n_channels, 0.0f, 0.1f);
 }
 
 static void
@@ -198,59 +225,163 @@ add_mamba2(const block_writer* w, size_t d_model, const maudio_block_config* c)
 {
   const size_t conv_dim = c->d_inner + 2UL * c->n_groups * c->d_state;
   const size_t heads    = c->d_inner / c->headdim;
-  add_matrix(w, "mixer.in_proj.weight", c->d_inner + conv_dim + heads, d_model);
+  add_matrix(w, "in_proj.weight", c->d_inner + conv_dim + heads, d_model);
   add_conv(w, conv_dim, c->d_conv);
-  add_vector(w, "mixer.dt_bias", heads, -2.0f, 1.0f);
-  add_vector(w, "mixer.A_log", heads, 1.0f, 1.0f);
-  add_vector(w, "mixer.D", heads, 1.0f, 0.5f);
-  add_vector(w, "mixer.norm.weight", c->d_inner, 1.0f, 0.2f);
-  add_matrix(w, "mixer.out_proj.weight", d_model, c->d_inner);
+  add_vector(w, "dt_bias", heads, -2.0f, 1.0f);
+  add_vector(w, "A_log", heads, 1.0f, 1.0f);
+  add_vector(w, "D", heads, 1.0f, 0.5f);
+  add_vector(w, "norm.weight", c->d_inner, 1.0f, 0.2f);
+  add_matrix(w, "out_proj.weight", d_model, c->d_inner);
 }
 
 static void
 add_mamba(const block_writer* w, size_t d_model, const maudio_block_config* c)
 {
   const size_t a_shape[] = {c->d_inner, c->d_state};
-  add_matrix(w, "mixer.in_proj.weight", 2UL * c->d_inner, d_model);
+  add_matrix(w, "in_proj.weight", 2UL * c->d_inner, d_model);
   add_conv(w, c->d_inner, c->d_conv);
-  add_matrix(w, "mixer.x_proj.weight", c->dt_rank + 2UL * c->d_state,
-             c->d_inner);
-  add_matrix(w, "mixer.dt_proj.weight", c->d_inner, c->dt_rank);
-  add_vector(w, "mixer.dt_proj.bias", c->d_inner, -2.0f, 1.0f);
-  add_param(w, "mixer.A_log", 2, a_shape, 1.0f, 1.0f);
-  add_vector(w, "mixer.D", c->d_inner, 1.0f, 0.5f);
-  add_matrix(w, "mixer.out_proj.weight", d_model, c->d_inner);
+  add_matrix(w, "x_proj.weight", c->dt_rank + 2UL * c->d_state, c->d_inner);
+  add_matrix(w, "dt_proj.weight", c->d_inner, c->dt_rank);
+  add_vector(w, "dt_proj.bias", c->d_inner, -2.0f, 1.0f);
+  add_param(w, "A_log", 2, a_shape, 1.0f, 1.0f);
+  add_vector(w, "D", c->d_inner, 1.0f, 0.5f);
+  add_matrix(w, "out_proj.weight", d_model, c->d_inner);
 }
 
 static void add_band_mlp(const block_writer*        w,
                          size_t                     n_bands,
                          const maudio_block_config* c)
 {
-  add_matrix(w, "mixer.fc1.weight", c->d_hidden, n_bands);
-  add_vector(w, "mixer.fc1.bias", c->d_hidden, 0.0f, 0.1f);
-  add_matrix(w, "mixer.fc2.weight", n_bands, c->d_hidden);
-  add_vector(w, "mixer.fc2.bias", n_bands, 0.0f, 0.1f);
+  add_matrix(w, "fc1.weight", c->d_hidden, n_bands);
+  add_vector(w, "fc1.bias", c->d_hidden, 0.0f, 0.1f);
+  add_matrix(w, "fc2.weight", n_bands, c->d_hidden);
+  add_vector(w, "fc2.bias", n_bands, 0.0f, 0.1f);
 }
 
-static void add_block(const block_writer*        w,
-                      const maudio_config*       config,
+static void add_mlp(const block_writer* w, size_t d_model, size_t d_hidden)
+{
+  add_matrix(w, "gate_proj.weight", d_hidden, d_model);
+  add_matrix(w, "up_proj.weight", d_hidden, d_model);
+  add_matrix(w, "down_proj.weight", d_model, d_hidden);
+}
+
+static void add_block(model_builder*             builder,
+                      size_t                     d_model,
+                      size_t                     n_bands,
                       const maudio_block_config* block)
 {
-  add_vector(w, "norm.weight", config->d_model, 1.0f, 0.2f);
+  const block_writer w = {builder, block};
+  add_uniform(builder, block->norm, 1, &d_model, 1.0f, 0.2f);
   switch (block->mixer) {
   case MAUDIO_MIXER_MAMBA:
-    add_mamba(w, config->d_model, block);
+    add_mamba(&w, d_model, block);
     break;
   case MAUDIO_MIXER_MAMBA2:
-    add_mamba2(w, config->d_model, block);
+    add_mamba2(&w, d_model, block);
     break;
   case MAUDIO_MIXER_BAND_MLP:
-    add_band_mlp(w, config->spectral.n_bands, block);
+    add_band_mlp(&w, n_bands, block);
+    break;
+  case MAUDIO_MIXER_MLP:
+    add_mlp(&w, d_model, block->d_hidden);
     break;
   case MAUDIO_MIXER_ATTENTION:
-  case MAUDIO_MIXER_MLP:
   case MAUDIO_MIXER_MOE:
     break; // Not in files of this format
+  }
+}
+
+/// Add the ends of a network that makes a mask
+static void add_mask(model_builder* builder, const maudio_config* config)
+{
+  const size_t weight[] = {2UL * config->spectral.n_bins, config->d_model};
+  add_uniform(builder, "band_out.weight", 2, weight, 0.0f, 0.2f);
+  add_uniform(builder, "band_out.bias", 1, weight, 0.0f, 0.1f);
+}
+
+/// Add a fast path, and what steers it
+static void add_steer(model_builder* builder, const maudio_config* config)
+{
+  const maudio_steer_config* const c = &config->steer;
+
+  const size_t d_model   = c->d_model;
+  const size_t n_gains   = c->n_gains;
+  const size_t width     = (size_t)config->spectral.n_bands * config->d_model;
+  const size_t gain[]    = {n_gains, config->d_model};
+  const size_t filters[] = {n_gains, c->n_taps};
+  const size_t context[] = {d_model, width};
+  const size_t in[]      = {d_model, 2UL * c->n_past};
+  const size_t out[]     = {1, d_model};
+  add_uniform(builder, "steer.gain.weight", 2, gain, 0.0f, 0.5f);
+  add_uniform(builder, "steer.gain.bias", 1, gain, 0.0f, 0.5f);
+  add_uniform(builder, "steer.filters.weight", 2, filters, 0.0f, 0.2f);
+  add_uniform(builder, "steer.context.weight", 2, context, 0.0f,
+              sqrtf(3.0f / (float)width));
+  add_uniform(builder, "steer.context.bias", 1, context, 0.0f, 0.1f);
+  add_uniform(builder, "steer.in.weight", 2, in, 0.0f, 0.5f);
+  for (uint32_t i = 0; i < c->n_blocks; ++i) {
+    add_block(builder, d_model, 1, &c->blocks[i]);
+  }
+  add_uniform(builder, "steer.norm_f.weight", 1, &d_model, 1.0f, 0.2f);
+  add_uniform(builder, "steer.out.weight", 2, out, 0.0f, 0.3f);
+}
+
+static void add_denoiser(model_builder* builder, const maudio_config* config)
+{
+  const size_t d_model     = config->d_model;
+  const size_t n_bins      = config->spectral.n_bins;
+  const size_t in_weight[] = {3 * n_bins, d_model};
+  const size_t in_bias[]   = {config->spectral.n_bands, d_model};
+  add_uniform(builder, "band_in.weight", 2, in_weight, 0.0f, 0.2f);
+  add_uniform(builder, "band_in.bias", 2, in_bias, 0.0f, 0.1f);
+  for (uint32_t i = 0; i < config->n_blocks; ++i) {
+    add_block(builder, d_model, config->spectral.n_bands, &config->blocks[i]);
+  }
+  add_uniform(builder, "backbone.norm_f.weight", 1, &d_model, 1.0f, 0.2f);
+  if (config->steer.n_gains) {
+    add_steer(builder, config);
+  } else {
+    add_mask(builder, config);
+  }
+}
+
+/// Add what joins tier `index` to the one before
+static void add_pooling(model_builder*            builder,
+                        const maudio_tier_config* tier,
+                        uint32_t                  index)
+{
+  const size_t n      = tier->pool * (size_t)tier[-1].d_model;
+  const size_t d      = tier->d_model;
+  const size_t down[] = {d, n};
+  const size_t up[]   = {n, d};
+  char         name[32];
+  snprintf(name, sizeof name, "tiers.%u.down.weight", index);
+  add_uniform(builder, name, 2, down, 0.0f, sqrtf(3.0f / (float)n));
+  snprintf(name, sizeof name, "tiers.%u.down.bias", index);
+  add_uniform(builder, name, 1, &d, 0.0f, 0.1f);
+  snprintf(name, sizeof name, "tiers.%u.up.weight", index);
+  add_uniform(builder, name, 2, up, 0.0f, sqrtf(3.0f / (float)d));
+  snprintf(name, sizeof name, "tiers.%u.up.bias", index);
+  add_uniform(builder, name, 1, &n, 0.0f, 0.1f);
+}
+
+static void add_generator(model_builder* builder, const maudio_config* config)
+{
+  const maudio_tier_config* const tiers   = config->sample.tiers;
+  const size_t                    n       = MAUDIO_N_CODES;
+  const size_t                    shape[] = {n, tiers[0].d_model};
+  add_uniform(builder, "embedding.weight", 2, shape, 0.0f, 1.0f);
+  add_uniform(builder, "head.weight", 2, shape, 0.0f, 0.5f);
+  add_uniform(builder, "head.bias", 1, &n, 0.0f, 0.1f);
+  for (uint32_t i = 0; i < config->sample.n_tiers; ++i) {
+    const size_t d_model = tiers[i].d_model;
+    if (i) {
+      add_pooling(builder, &tiers[i], i);
+    }
+    for (uint32_t l = 0; l < tiers[i].n_blocks; ++l) {
+      add_block(builder, d_model, 1, &tiers[i].blocks[l]);
+    }
+    add_uniform(builder, tiers[i].norm_f, 1, &d_model, 1.0f, 0.2f);
   }
 }
 
@@ -262,22 +393,11 @@ void model_builder_add_network(model_builder* builder)
     fprintf(stderr, "%s\n", error.message);
     abort();
   }
-
-  const size_t d_model      = config.d_model;
-  const size_t n_bins       = config.spectral.n_bins;
-  const size_t in_weight[]  = {3 * n_bins, d_model};
-  const size_t in_bias[]    = {config.spectral.n_bands, d_model};
-  const size_t out_weight[] = {2 * n_bins, d_model};
-  const size_t out_bias[]   = {2 * n_bins};
-  add_uniform(builder, "band_in.weight", 2, in_weight, 0.0f, 0.2f);
-  add_uniform(builder, "band_in.bias", 2, in_bias, 0.0f, 0.1f);
-  for (uint32_t i = 0; i < config.n_blocks; ++i) {
-    const block_writer w = {builder, i};
-    add_block(&w, &config, &config.blocks[i]);
+  if (config.task == MAUDIO_TASK_GENERATE) {
+    add_generator(builder, &config);
+  } else {
+    add_denoiser(builder, &config);
   }
-  add_uniform(builder, "backbone.norm_f.weight", 1, &d_model, 1.0f, 0.2f);
-  add_uniform(builder, "band_out.weight", 2, out_weight, 0.0f, 0.2f);
-  add_uniform(builder, "band_out.bias", 1, out_bias, 0.0f, 0.1f);
   maudio_config_clear(&config);
 }
 

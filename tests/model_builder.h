@@ -55,4 +55,10 @@ uint8_t* model_builder_join(const char* header,
 /// A complete small model: all three mixers, 16 kHz, 32 ms window, 8 ms hop
 extern const char* const model_builder_small_json;
 
+/// A complete small generator: four tiers, all three mixers
+extern const char* const model_builder_tiers_json;
+
+/// A complete small model without latency: 16 kHz, 20 ms window, 2 ms hop
+extern const char* const model_builder_steer_json;
+
 #endif /* MODEL_BUILDER_H */

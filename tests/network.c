@@ -137,6 +137,40 @@ maudio_model* network_make_constant(double window_ms, double hop_ms, float re)
   return open_constant(file, size, re);
 }
 
+maudio_model* network_make_tiers(void)
+{
+  model_builder* const builder = model_builder_new(model_builder_tiers_json);
+  model_builder_add_network(builder);
+  size_t         size = 0;
+  uint8_t* const file = model_builder_finish(builder, &size);
+  model_builder_free(builder);
+  maudio_model* const model = open_memory(file, size);
+  free(file);
+  return model;
+}
+
+maudio_generator* network_generator(const maudio_model* model)
+{
+  maudio_generator* generator = NULL;
+  maudio_error      error     = {.message = ""};
+  if (maudio_generator_new(model, &generator, &error)) {
+    fail_msg("%s", error.message);
+  }
+  return generator;
+}
+
+maudio_model* network_make_steer(void)
+{
+  model_builder* const builder = model_builder_new(model_builder_steer_json);
+  model_builder_add_network(builder);
+  size_t      size = 0;
+  void* const file = model_builder_finish(builder, &size);
+  model_builder_free(builder);
+  maudio_model* const model = open_memory(file, size);
+  free(file);
+  return model;
+}
+
 maudio_stream*
 network_stream(const maudio_model* model, double rate_hz, unsigned n_channels)
 {

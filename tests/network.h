@@ -24,6 +24,15 @@ maudio_model* network_open_constant(const char* name, float re);
 /// Make a network of these windows in memory, its mask `re` in every bin
 maudio_model* network_make_constant(double window_ms, double hop_ms, float re);
 
+/// Make the generator of model_builder_tiers_json in memory
+maudio_model* network_make_tiers(void);
+
+/// Make a generator; failures end the test
+maudio_generator* network_generator(const maudio_model* model);
+
+/// Make the network of model_builder_steer_json in memory, without latency
+maudio_model* network_make_steer(void);
+
 /// Make a stream; failures end the test
 maudio_stream*
 network_stream(const maudio_model* model, double rate_hz, unsigned n_channels);

@@ -98,6 +98,7 @@ void small_mixer_run(const small_mixer*    m,
   }
   m->mixer->type->step(m->mixer, &(maudio_run){.kernels  = kernels,
                                                .n_frames = n_frames,
+                                               .n_bands  = 1,
                                                .window   = window,
                                                .x        = in,
                                                .y        = out,

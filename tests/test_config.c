@@ -173,7 +173,7 @@ static void test_unknown_types(void** state)
 {
   (void)state;
   static const edit edits[] = {
-    {"\"denoise\"", "\"generate\"", "Unknown task 'generate'"},
+    {"\"denoise\"", "\"sing\"", "Unknown task 'sing'"},
     {"\"spectral\"", "\"sample\"", "Unknown front_end.type 'sample'"},
     {"\"band_mlp\"", "\"attention\"", "Unknown blocks[1].mixer 'attention'"},
   };

@@ -26,6 +26,28 @@ static void fill(float* x, size_t n)
   }
 }
 
+static void dots_agree_with_sums(void** state)
+{
+  (void)state;
+  static const size_t lengths[] = {0, 1, 5, 16, 17, 64, 70, 256, 1000};
+  static float        a[1003];
+  static float        b[1003];
+  fill(a, 1003);
+  fill(b, 1003);
+  for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; ++i) {
+      for (size_t shift = 0; shift < 3; ++shift) { // At any alignment
+        double exact = 0.0;
+        for (size_t j = 0; j < lengths[i]; ++j) {
+          exact += (double)a[j + shift] * b[j];
+        }
+        const float found = (*k)->dot(lengths[i], a + shift, b);
+        assert_true(fabs(found - exact) < 1e-5);
+      }
+    }
+  }
+}
+
 static double exact_silu(double x)
 {
   return x / (1.0 + exp(-x));
@@ -266,7 +288,8 @@ coded_new(const maudio_kernels* k, size_t n_rows, size_t n_in, size_t n_out)
                                       .panel_step = n_all * MAUDIO_LANES,
                                       .codes      = c.packed,
                                       .scales     = c.scales,
-                                      .sums       = c.sums},
+                                      .sums       = c.sums,
+                                      .sum_step   = n_out},
                          .bias     = c.bias,
                          .x        = c.x,
                          .x_stride = x_stride,
@@ -375,6 +398,50 @@ static void gemm_of_codes_does_not_depend_on_rows(void** state)
 }
 
 /// Rows of zeros, of almost nothing, and that are not finite
+/// Each output as in the whole product, whatever panels it is computed with
+static void check_panels(const maudio_kernels* kernels, maudio_gemm* gemm)
+{
+  const size_t n_panels = gemm->w.n_out / MAUDIO_LANES;
+  const size_t n        = gemm->n_rows * gemm->y_stride;
+  const size_t n_bytes  = n * sizeof(float);
+  float* const whole    = (float*)new_bytes(n_bytes);
+  float* const before   = (float*)new_bytes(n_bytes);
+  memcpy(before, gemm->y, n_bytes);
+  kernels->gemm(gemm);
+  memcpy(whole, gemm->y, n_bytes);
+  for (size_t width = 1; width <= n_panels; ++width) {
+    memcpy(gemm->y, before, n_bytes);
+    for (size_t p = 0; p < n_panels; p += width) {
+      maudio_gemm_panels(kernels, gemm, p,
+                         n_panels - p < width ? n_panels - p : width);
+    }
+    assert_memory_equal(gemm->y, whole, n_bytes);
+  }
+  free(before);
+  free(whole);
+}
+
+static void gemm_in_panels_is_the_same(void** state)
+{
+  (void)state;
+  for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
+    for (size_t n_rows = 1; n_rows <= 7; n_rows += 3) {
+      // Codes in several slices, and floats
+      coded_gemm c = coded_new(*k, n_rows, 2 * MAUDIO_SLICE + 20, 160);
+      check_panels(*k, &c.gemm);
+      const size_t n       = c.gemm.w.n_in * c.gemm.w.n_out;
+      float* const weights = (float*)new_bytes(n * sizeof(float));
+      fill(weights, n);
+      c.gemm.w.codes = NULL;
+      c.gemm.w.data  = weights;
+      c.gemm.add     = true;
+      check_panels(*k, &c.gemm);
+      free(weights);
+      coded_free(&c);
+    }
+  }
+}
+
 static void gemm_of_codes_takes_any_row(void** state)
 {
   (void)state;
@@ -551,11 +618,13 @@ static void kernels_are_found_by_name(void** state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(dots_agree_with_sums),
     cmocka_unit_test(functions_are_accurate),
     cmocka_unit_test(functions_saturate),
     cmocka_unit_test(gemm_does_not_depend_on_rows),
     cmocka_unit_test(gemm_of_codes_does_not_depend_on_rows),
     cmocka_unit_test(gemm_of_codes_takes_any_row),
+    cmocka_unit_test(gemm_in_panels_is_the_same),
     cmocka_unit_test(rms_norm_ignores_padding),
     cmocka_unit_test(convolution_keeps_its_past),
     cmocka_unit_test(features_follow_their_formula),

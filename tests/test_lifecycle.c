@@ -1,6 +1,6 @@
-/* Models, streams and effects are made and freed again and again: run by
-   itself, by AddressSanitizer, and with fewer cycles by valgrind.
-   Usage: test_lifecycle [CYCLES] */
+/* Models, streams, effects and generators are made and freed again and again:
+   run by itself, by AddressSanitizer, and with fewer cycles by valgrind. Usage:
+   test_lifecycle [CYCLES] */
 #include "network.h"
 
 #include <setjmp.h>
@@ -15,17 +15,18 @@ static unsigned long n_cycles = 2000;
 static void everything_can_be_made_again(void** state)
 {
   (void)state;
-  static const double rates[] = {8000, 44100, 16000, 48000};
-  const size_t        n       = 2000;
-  float* const        in      = network_signal(n, 48000, 1);
-  float* const        out     = (float*)calloc(2 * n, sizeof(float));
+  static const char* const names[] = {"whole", "bands", "steer"};
+  static const double      rates[] = {8000, 44100, 16000, 48000};
+  const size_t             n       = 2000;
+  float* const             in      = network_signal(n, 48000, 1);
+  float* const             out     = (float*)calloc(2 * n, sizeof(float));
   assert_non_null(out);
   const float* const ins[]  = {in, in};
   float* const       outs[] = {out, out + n};
   for (unsigned long i = 0; i < n_cycles; ++i) {
     const double         rate_hz = rates[i % 4];
     const unsigned       c       = 1 + i % 2;
-    maudio_model* const  model   = network_open(i % 3 ? "bands" : "whole");
+    maudio_model* const  model   = network_open(names[i % 3]);
     maudio_stream* const first   = network_stream(model, rate_hz, c);
     maudio_stream* const second  = network_stream(model, rate_hz, c);
     maudio_effect*       effect  = NULL;
@@ -44,10 +45,28 @@ static void everything_can_be_made_again(void** state)
   free(in);
 }
 
+static void generators_can_be_made_again(void** state)
+{
+  (void)state;
+  for (unsigned long i = 0; i < n_cycles / 10; ++i) {
+    float                   out[100];
+    maudio_model* const     model = network_make_tiers();
+    maudio_generator* const first = network_generator(model);
+    maudio_generator* const other = network_generator(model);
+    maudio_generator_run(first, out, i % 100);
+    maudio_generator_prompt(other, out, i % 100);
+    maudio_generator_free(first);
+    maudio_generator_run(other, out, i * 7 % 100);
+    maudio_generator_free(other);
+    maudio_model_free(model);
+  }
+}
+
 int main(int argc, char** argv)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(everything_can_be_made_again)};
+    cmocka_unit_test(everything_can_be_made_again),
+    cmocka_unit_test(generators_can_be_made_again)};
   if (argc > 1) {
     n_cycles = strtoul(argv[1], NULL, 10);
   }

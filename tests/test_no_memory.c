@@ -23,13 +23,20 @@ typedef struct {
   size_t   size;
 } file;
 
-static int set_up(void** state)
+static file build(const char* json)
 {
-  static file          f;
-  model_builder* const builder = model_builder_new(model_builder_small_json);
+  file                 f;
+  model_builder* const builder = model_builder_new(json);
   model_builder_add_network(builder);
   f.data = model_builder_finish(builder, &f.size);
   model_builder_free(builder);
+  return f;
+}
+
+static int set_up(void** state)
+{
+  static file f;
+  f      = build(model_builder_small_json);
   *state = &f;
   return 0;
 }
@@ -147,6 +154,17 @@ static void test_int8(void** state)
   free(small.data);
 }
 
+static void test_without_latency(void** state)
+{
+  (void)state;
+  const file f    = build(model_builder_steer_json);
+  const file int8 = quantize(&f);
+  check_model_in_memory(&f);
+  check_model_in_memory(&int8);
+  free(int8.data);
+  free(f.data);
+}
+
 static void test_model_file(void** state)
 {
   const file* const f      = (const file*)*state;
@@ -210,6 +228,33 @@ static void test_sequence(void** state)
   maudio_model_free(model);
 }
 
+static void test_generator(void** state)
+{
+  (void)state;
+  file                 f;
+  model_builder* const builder = model_builder_new(model_builder_tiers_json);
+  model_builder_add_network(builder);
+  f.data = model_builder_finish(builder, &f.size);
+  model_builder_free(builder);
+  check_model_in_memory(&f);
+
+  maudio_model* const model = open_model(&f);
+  unsigned            n     = 0;
+  bool                done  = false;
+  while (!done && n < MANY) {
+    maudio_generator* generator = NULL;
+    maudio_error      error;
+    failing_alloc_start(n++);
+    const maudio_status status =
+      maudio_generator_new(model, &generator, &error);
+    done = check(status, &error, generator, failing_alloc_stop());
+    maudio_generator_free(generator);
+  }
+  assert_int_equal(n, 2); // One allocation
+  maudio_model_free(model);
+  free(f.data);
+}
+
 static void test_stream(void** state)
 {
   maudio_model* const model = open_model((const file*)*state);
@@ -269,9 +314,11 @@ int main(void)
     cmocka_unit_test(test_failing_alloc),
     cmocka_unit_test(test_model_in_memory),
     cmocka_unit_test(test_int8),
+    cmocka_unit_test(test_without_latency),
     cmocka_unit_test(test_model_file),
     cmocka_unit_test(test_model_folder),
     cmocka_unit_test(test_sequence),
+    cmocka_unit_test(test_generator),
     cmocka_unit_test(test_stream),
     cmocka_unit_test(test_all_is_freed),
   };

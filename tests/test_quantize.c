@@ -239,6 +239,48 @@ static void test_model(void** state)
   free(file);
 }
 
+/// A generator expects about the same
+static void test_generator(void** state)
+{
+  (void)state;
+  model_builder* const b = model_builder_new(model_builder_tiers_json);
+  model_builder_add_network(b);
+  maudio_quantize_info info;
+  bytes                to    = finish(b, &info);
+  maudio_model* const  model = network_make_tiers();
+  maudio_model*        int8  = NULL;
+  maudio_error         error;
+  if (maudio_model_open_memory(to.data, to.size, "int8", &int8, &error)) {
+    fail_msg("%s", error.message);
+  }
+  enum { N = 500 * MAUDIO_N_CODES };
+  uint8_t codes[500];
+  for (unsigned i = 0; i < 500; ++i) {
+    codes[i] = (uint8_t)(i * i * 3 + i);
+  }
+  float* const            logits[2]   = {network_floats(N), network_floats(N)};
+  maudio_generator* const g[2]        = {network_generator(model),
+                                         network_generator(int8)};
+  double                  power       = 0.0;
+  double                  error_power = 0.0;
+  for (size_t k = 0; k < 2; ++k) {
+    maudio_generator_score(g[k], codes, 500, logits[k]);
+  }
+  for (size_t i = 0; i < N; ++i) {
+    power += pow((double)logits[0][i], 2.0);
+    error_power += pow((double)logits[1][i] - logits[0][i], 2.0);
+  }
+  printf("int8 generator: %.1f dB\n", 10.0 * log10(power / error_power));
+  assert_true(error_power > 0.0 && error_power < 0.003 * power);
+  for (size_t k = 0; k < 2; ++k) {
+    maudio_generator_free(g[k]);
+    free(logits[k]);
+  }
+  maudio_model_free(int8);
+  maudio_model_free(model);
+  free(to.data);
+}
+
 /// Check that a file is refused before anything is written
 static void check_refused(model_builder* b, const char* word)
 {
@@ -321,6 +363,7 @@ int main(void)
     cmocka_unit_test(test_rows_are_rounded),
     cmocka_unit_test(test_choice),
     cmocka_unit_test(test_model),
+    cmocka_unit_test(test_generator),
     cmocka_unit_test(test_refusals),
     cmocka_unit_test(test_failing_writer),
   };

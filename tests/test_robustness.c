@@ -183,6 +183,7 @@ static void denormals_neither_slow_it_nor_leave(void** state)
     check_tail("bands", 1.0f, levels[i]);
     check_tail("whole", 0.5f, levels[i]);
     check_tail("whole", 0.0f, levels[i]);
+    check_tail("steer", 1.0f, levels[i]);
   }
 }
 

@@ -11,6 +11,10 @@
 
 #include <cmocka.h>
 
+/// Networks of both kinds: two make a mask, one has no latency
+static const char* const names[] = {"bands", "whole", "steer"};
+enum { N_NAMES = sizeof names / sizeof names[0] };
+
 static void blocks_do_not_change_a_bit(void** state)
 {
   (void)state;
@@ -19,8 +23,8 @@ static void blocks_do_not_change_a_bit(void** state)
   const size_t        n        = 20000;
   for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
     setenv("MAUDIO_KERNELS", (*k)->name, 1);
-    for (size_t m = 0; m < 2; ++m) {
-      maudio_model* const model = network_open(m ? "whole" : "bands");
+    for (size_t m = 0; m < N_NAMES; ++m) {
+      maudio_model* const model = network_open(names[m]);
       for (size_t r = 0; r < 3; ++r) {
         float* const in    = network_signal(n, hz[r], 1);
         float* const whole = network_run(model, hz[r], in, n, n);
@@ -38,11 +42,10 @@ static void blocks_do_not_change_a_bit(void** state)
   unsetenv("MAUDIO_KERNELS");
 }
 
-static void in_place_is_the_same(void** state)
+static void check_in_place(const char* name)
 {
-  (void)state;
   const size_t        n     = 10000;
-  maudio_model* const model = network_open("whole");
+  maudio_model* const model = network_open(name);
   float* const        in    = network_signal(n, 44100, 7);
   float* const        out   = network_run(model, 44100, in, n, 999);
 
@@ -55,11 +58,18 @@ static void in_place_is_the_same(void** state)
   maudio_model_free(model);
 }
 
-static void bad_samples_do_not_stay(void** state)
+static void in_place_is_the_same(void** state)
 {
   (void)state;
+  for (size_t m = 0; m < N_NAMES; ++m) {
+    check_in_place(names[m]);
+  }
+}
+
+static void check_bad_samples(const char* name)
+{
   const size_t        n     = 48000;
-  maudio_model* const model = network_open("bands");
+  maudio_model* const model = network_open(name);
   float* const        in    = network_signal(n, 48000, 9);
   for (size_t i = 5000; i < 6000; ++i) {
     in[i] = 0.0f;
@@ -93,11 +103,17 @@ static void bad_samples_do_not_stay(void** state)
   maudio_model_free(model);
 }
 
-static void reset_forgets_all(void** state)
+static void bad_samples_do_not_stay(void** state)
 {
   (void)state;
+  check_bad_samples("bands");
+  check_bad_samples("steer");
+}
+
+static void check_reset(const char* name)
+{
   const size_t         n      = 7777;
-  maudio_model* const  model  = network_open("bands");
+  maudio_model* const  model  = network_open(name);
   maudio_stream* const stream = network_stream(model, 44100, 1);
   float* const         in     = network_signal(n, 44100, 10);
   float* const         first  = network_floats(n);
@@ -115,6 +131,14 @@ static void reset_forgets_all(void** state)
   free(in);
   maudio_stream_free(stream);
   maudio_model_free(model);
+}
+
+static void reset_forgets_all(void** state)
+{
+  (void)state;
+  for (size_t m = 0; m < N_NAMES; ++m) {
+    check_reset(names[m]);
+  }
 }
 
 static void streams_of_one_model_do_not_meet(void** state)

@@ -53,13 +53,12 @@ static float* odd_signal(size_t n_frames)
   return in;
 }
 
-static void no_strength_is_the_delayed_input(void** state)
+static void check_no_strength(const char* name)
 {
-  (void)state;
   static const maudio_param params[] = {MAUDIO_PARAM_STRENGTH,
                                         MAUDIO_PARAM_ENABLED};
   const size_t              n        = 9000;
-  maudio_model* const       model    = network_open("bands");
+  maudio_model* const       model    = network_open(name);
   float* const              in       = odd_signal(n);
   float* const              out      = network_floats(n);
   for (size_t p = 0; p < 2; ++p) {
@@ -75,6 +74,13 @@ static void no_strength_is_the_delayed_input(void** state)
   free(out);
   free(in);
   maudio_model_free(model);
+}
+
+static void no_strength_is_the_delayed_input(void** state)
+{
+  (void)state;
+  check_no_strength("bands");
+  check_no_strength("steer");
 }
 
 /// Process in blocks, setting parameters at frames that blocks do not divide

@@ -12,10 +12,10 @@ enum { N_FRAMES = 256 };
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 /// Run noise through the model; any output will do, as long as it is written
-static void run(const maudio_model* model)
+static void run(const maudio_model* model, double rate_hz)
 {
   maudio_stream* stream = NULL;
-  if (maudio_stream_new(model, MAUDIO_MIN_RATE_HZ, 1, &stream, NULL)) {
+  if (maudio_stream_new(model, rate_hz, 1, &stream, NULL)) {
     return;
   }
   float    signal[N_FRAMES];
@@ -30,6 +30,19 @@ static void run(const maudio_model* model)
   maudio_stream_free(stream);
 }
 
+/// Have the model make up something, if it can
+static void generate(const maudio_model* model)
+{
+  maudio_generator* generator = NULL;
+  if (maudio_generator_new(model, &generator, NULL)) {
+    return;
+  }
+  float signal[N_FRAMES];
+  maudio_generator_run(generator, signal, N_FRAMES);
+  maudio_generator_prompt(generator, signal, N_FRAMES);
+  maudio_generator_free(generator);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size)
 {
   maudio_model* model = NULL;
@@ -42,7 +55,9 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size)
   }
   maudio_model_info info;
   maudio_model_get_info(model, &info);
-  run(model);
+  run(model, MAUDIO_MIN_RATE_HZ);
+  run(model, 3.0 * MAUDIO_MIN_RATE_HZ);
+  generate(model);
   maudio_model_free(model);
   return 0;
 }

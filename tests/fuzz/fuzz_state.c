@@ -17,18 +17,18 @@ enum { N_FRAMES = 256 };
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
-/// Make the stream that every input uses; it lives as long as the program
-static maudio_stream* make_stream(void)
+/// Make a stream that every input uses; it lives as long as the program
+static maudio_stream* make_stream(const char* json)
 {
-  model_builder* const builder = model_builder_new(model_builder_small_json);
+  model_builder* const builder = model_builder_new(json);
   model_builder_add_network(builder);
   size_t         size = 0;
   uint8_t* const file = model_builder_finish(builder, &size);
   model_builder_free(builder);
 
-  static maudio_model* model;
-  maudio_stream*       stream = NULL;
-  maudio_error         error;
+  maudio_model*  model  = NULL;
+  maudio_stream* stream = NULL;
+  maudio_error   error;
   if (maudio_model_open_memory(file, size, "small", &model, &error) ||
       maudio_stream_new(model, MAUDIO_MIN_RATE_HZ, 1, &stream, &error)) {
     fprintf(stderr, "%s\n", error.message);
@@ -38,15 +38,10 @@ static maudio_stream* make_stream(void)
   return stream;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size)
+/// Patch the state of a stream; `state` has room for it
+static void
+run(maudio_stream* stream, uint8_t* state, const uint8_t* data, size_t size)
 {
-  static maudio_stream* stream;
-  static uint8_t*       state;
-  if (!stream) {
-    stream = make_stream();
-    state  = (uint8_t*)malloc(maudio_stream_state_size(stream));
-  }
-
   const size_t n_bytes = maudio_stream_state_size(stream);
   maudio_stream_reset(stream);
   maudio_stream_save_state(stream, state);
@@ -59,6 +54,20 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size)
     float*             out              = signal;
     const float* const in               = signal;
     maudio_stream_process(stream, &in, &out, N_FRAMES);
+  }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size)
+{
+  static maudio_stream* streams[2]; // With and without latency
+  static uint8_t*       states[2];
+  for (unsigned i = 0; i < 2; ++i) {
+    if (!streams[i]) {
+      streams[i] =
+        make_stream(i ? model_builder_steer_json : model_builder_small_json);
+      states[i] = (uint8_t*)malloc(maudio_stream_state_size(streams[i]));
+    }
+    run(streams[i], states[i], data, size);
   }
   return 0;
 }

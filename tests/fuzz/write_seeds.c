@@ -1,5 +1,6 @@
 /** @file
- * Write small valid models, one per mixer, for fuzz_model to start from.
+ * Write small valid models for fuzz_model to start from: one per mixer, one
+ * without latency and a generator.
  */
 #include "maudio.h"
 #include "model_builder.h"
@@ -29,16 +30,8 @@ static int write_int8(const char* path)
   return out && fclose(out) == 0 && written;
 }
 
-static int write_seed(const char* folder, unsigned index)
+static int write_model(const char* folder, const char* name, const char* json)
 {
-  char json[600];
-  snprintf(json, sizeof json,
-           "{\"format_version\":\"1.0\",\"name\":\"seed\",\"task\":\"denoise\","
-           "\"front_end\":{\"type\":\"spectral\",\"rate_hz\":8000,"
-           "\"window_ms\":2,\"hop_ms\":0.5,\"compress\":0.3,"
-           "\"power_floor\":1e-10,\"band_edges\":[0,4,9]},"
-           "\"d_model\":2,\"norm_eps\":1e-5,\"blocks\":[%s]}",
-           mixers[index]);
   model_builder* const builder = model_builder_new(json);
   model_builder_add_network(builder);
   size_t         size = 0;
@@ -46,12 +39,54 @@ static int write_seed(const char* folder, unsigned index)
   model_builder_free(builder);
 
   char path[1024];
-  snprintf(path, sizeof path, "%s/seed_%u", folder, index);
+  snprintf(path, sizeof path, "%s/seed_%s", folder, name);
   FILE* const out     = fopen(path, "wb");
   const int   written = out && fwrite(file, 1, size, out) == size;
   const int   closed  = out && fclose(out) == 0;
   free(file);
   return written && closed && write_int8(path);
+}
+
+static int write_generator(const char* folder)
+{
+  return write_model(
+    folder, "tiers",
+    "{\"format_version\":\"1.1\",\"name\":\"seed\",\"task\":\"generate\","
+    "\"front_end\":{\"type\":\"sample\",\"rate_hz\":8000,"
+    "\"encoding\":\"mu-law\"},\"norm_eps\":1e-5,\"tiers\":["
+    "{\"d_model\":2,\"blocks\":[{\"mixer\":\"mlp\",\"d_hidden\":3}]},"
+    "{\"pool\":2,\"d_model\":3,\"blocks\":[{\"mixer\":\"mamba2\","
+    "\"d_inner\":4,\"d_state\":2,\"headdim\":2}]}]}");
+}
+
+static int write_steered(const char* folder)
+{
+  return write_model(
+    folder, "steer",
+    "{\"format_version\":\"1.1\",\"name\":\"seed\",\"task\":\"denoise\","
+    "\"front_end\":{\"type\":\"spectral\",\"rate_hz\":8000,"
+    "\"window_ms\":2,\"hop_ms\":0.5,\"compress\":0.3,"
+    "\"power_floor\":1e-10,\"band_edges\":[0,4,9]},"
+    "\"d_model\":2,\"norm_eps\":1e-5,\"blocks\":["
+    "{\"mixer\":\"band_mlp\",\"d_hidden\":3}],\"steer\":{\"n_gains\":4,"
+    "\"n_taps\":5,\"n_past\":2,\"delay\":3,\"fade\":2,\"d_model\":3,"
+    "\"blocks\":[{\"mixer\":\"mamba2\",\"d_inner\":4,\"d_state\":2,"
+    "\"headdim\":2}]}}");
+}
+
+static int write_seed(const char* folder, unsigned index)
+{
+  char json[600];
+  char name[16];
+  snprintf(name, sizeof name, "%u", index);
+  snprintf(json, sizeof json,
+           "{\"format_version\":\"1.0\",\"name\":\"seed\",\"task\":\"denoise\","
+           "\"front_end\":{\"type\":\"spectral\",\"rate_hz\":8000,"
+           "\"window_ms\":2,\"hop_ms\":0.5,\"compress\":0.3,"
+           "\"power_floor\":1e-10,\"band_edges\":[0,4,9]},"
+           "\"d_model\":2,\"norm_eps\":1e-5,\"blocks\":[%s]}",
+           mixers[index]);
+  return write_model(folder, name, json);
 }
 
 int main(int argc, char** argv)
@@ -65,6 +100,10 @@ int main(int argc, char** argv)
       perror(argv[1]);
       return 1;
     }
+  }
+  if (!write_generator(argv[1]) || !write_steered(argv[1])) {
+    perror(argv[1]);
+    return 1;
   }
   return 0;
 }

@@ -1,0 +1,176 @@
+/* Streams of models that make a mask: hops, overlap-add, two hops of latency */
+#include "stream.h"
+
+#include <string.h>
+
+static void plan(maudio_stream* stream)
+{
+  maudio_spectral* const s = &stream->spectral;
+  maudio_spectral_plan(s, &stream->model->config.spectral, stream->rate_hz,
+                       stream->n_channels);
+  const size_t before   = s->window - s->hop;
+  stream->masker.n_past = before > 2 * s->hop ? before : 2 * s->hop;
+}
+
+static void carve(maudio_stream* stream, maudio_carver* carver)
+{
+  const maudio_model*    model = stream->model;
+  const maudio_spectral* s     = &stream->spectral;
+  maudio_masker* const   m     = &stream->masker;
+  const size_t           chunk = model->n_chunk;
+  for (unsigned c = 0; c < stream->n_channels; ++c) {
+    m->line[c] =
+      maudio_carve(carver, (m->n_past + chunk * s->hop) * sizeof(float));
+    m->wet[c]     = maudio_carve(carver, (1 + chunk) * s->hop * sizeof(float));
+    m->overlap[c] = maudio_carve(carver, s->hop * sizeof(float));
+    m->spectra[c] =
+      maudio_carve(carver, chunk * s->n_bins * sizeof(kiss_fft_cpx));
+  }
+  m->network = maudio_carve(carver, model->n_state * sizeof(float));
+  m->features =
+    maudio_carve(carver, chunk * model->bands.n_features * sizeof(float));
+  m->mask = maudio_carve(carver, chunk * model->bands.n_mask * sizeof(float));
+  m->tail = maudio_carve(carver, 2 * s->hop * sizeof(float));
+  m->scratch = maudio_carve(carver, model->n_scratch * sizeof(float));
+}
+
+static size_t segments(const maudio_stream* stream, maudio_segment* to)
+{
+  const maudio_masker* m   = &stream->masker;
+  const size_t         hop = stream->spectral.hop;
+  size_t               n   = 0;
+  for (unsigned c = 0; c < stream->n_channels; ++c) {
+    to[n++] = (maudio_segment){m->line[c], m->n_past + hop};
+    to[n++] = (maudio_segment){m->wet[c], hop};
+    to[n++] = (maudio_segment){m->overlap[c], hop};
+  }
+  to[n++] = (maudio_segment){m->network, stream->model->n_state};
+  return n;
+}
+
+static void reset(maudio_stream* stream)
+{
+  (void)stream; // A past of zeros is the start of a signal
+}
+
+/// Add frame `i`, which is now a masked spectrum, to what is to be played
+static void play_frame(maudio_stream* stream, unsigned channel, size_t i)
+{
+  const maudio_masker* m       = &stream->masker;
+  const size_t         hop     = stream->spectral.hop;
+  float* const         wet     = m->wet[channel] + (i + 1) * hop;
+  float* const         overlap = m->overlap[channel];
+  maudio_spectral_inverse(&stream->spectral,
+                          m->spectra[channel] + i * stream->spectral.n_bins,
+                          m->tail);
+  for (size_t j = 0; j < hop; ++j) {
+    wet[j]     = overlap[j] + m->tail[j];
+    overlap[j] = m->tail[hop + j];
+  }
+}
+
+/// Run the hops that end in the line, the first `n_left` frames from now
+static void run_hops(maudio_stream* stream, size_t n_hops, size_t n_left)
+{
+  const maudio_model*    model = stream->model;
+  maudio_spectral* const s     = &stream->spectral;
+  maudio_masker* const   m     = &stream->masker;
+
+  for (size_t i = 0; i < n_hops; ++i) {
+    const kiss_fft_cpx* spectra[MAUDIO_MAX_CHANNELS] = {NULL};
+    for (unsigned c = 0; c < stream->n_channels; ++c) {
+      const float* const  end      = m->line[c] + m->n_past + (i + 1) * s->hop;
+      kiss_fft_cpx* const spectrum = m->spectra[c] + i * s->n_bins;
+      maudio_spectral_forward(s, end - s->window, spectrum);
+      spectra[c] = spectrum;
+    }
+    maudio_spectral_features(s, model->kernels, spectra,
+                             m->features + i * model->bands.n_features);
+  }
+
+  maudio_model_run(model, n_hops, m->features, m->mask, m->network, m->scratch);
+
+  for (size_t i = 0; i < n_hops; ++i) {
+    const float floor = maudio_stream_ramp(
+      stream, MAUDIO_PARAM_MAX_ATTENUATION_DB, n_left + i * s->hop);
+    kiss_fft_cpx* spectra[MAUDIO_MAX_CHANNELS] = {NULL};
+    for (unsigned c = 0; c < stream->n_channels; ++c) {
+      spectra[c] = m->spectra[c] + i * s->n_bins;
+    }
+    stream->scalars.energy = maudio_spectral_apply(
+      s, m->mask + i * model->bands.n_mask, floor, spectra);
+    for (unsigned c = 0; c < stream->n_channels; ++c) {
+      play_frame(stream, c, i);
+    }
+  }
+}
+
+/// Move on by `n_frames` frames that complete `n_hops` hops
+static void advance(maudio_stream* stream, size_t n_frames, size_t n_hops)
+{
+  const maudio_masker* m = &stream->masker;
+  maudio_stream_advance_ramps(stream, n_frames);
+  if (!n_hops) {
+    stream->scalars.position += n_frames;
+    return;
+  }
+  stream->scalars.position = 0;
+  const size_t hop         = stream->spectral.hop;
+  const size_t n_used      = n_hops * hop;
+  for (unsigned c = 0; c < stream->n_channels; ++c) {
+    float* const line = m->line[c];
+    float* const wet  = m->wet[c];
+    memmove(line, line + n_used, m->n_past * sizeof *line);
+    memcpy(wet, wet + n_used, hop * sizeof *wet);
+  }
+}
+
+static void process(maudio_stream*      stream,
+                    const float* const* in,
+                    float* const*       out,
+                    size_t              n_frames)
+{
+  const maudio_masker* m   = &stream->masker;
+  const size_t         hop = stream->spectral.hop;
+  for (size_t done = 0; done < n_frames;) {
+    const size_t position = stream->scalars.position;
+    const size_t left     = hop - position;
+    size_t       n        = n_frames - done;
+    size_t       n_hops   = 0;
+    if (position == 0 && n >= hop) {
+      n_hops =
+        n / hop < stream->model->n_chunk ? n / hop : stream->model->n_chunk;
+      n = n_hops * hop;
+    } else if (n >= left) {
+      n_hops = 1;
+      n      = left;
+    }
+
+    for (unsigned c = 0; c < stream->n_channels; ++c) {
+      maudio_stream_take(stream, in[c] + done,
+                         m->line[c] + m->n_past + position, n);
+    }
+    if (n_hops) {
+      run_hops(stream, n_hops, left);
+    }
+    for (unsigned c = 0; c < stream->n_channels; ++c) {
+      const float* const present = m->line[c] + m->n_past + position;
+      maudio_stream_mix(stream, present - 2 * hop, m->wet[c] + position,
+                        out[c] + done, n);
+    }
+    advance(stream, n, n_hops);
+    done += n;
+  }
+}
+
+static size_t latency(const maudio_stream* stream)
+{
+  return 2 * stream->spectral.hop;
+}
+
+const maudio_stream_class maudio_stream_mask = {.plan     = plan,
+                                                .carve    = carve,
+                                                .segments = segments,
+                                                .reset    = reset,
+                                                .process  = process,
+                                                .latency  = latency};
