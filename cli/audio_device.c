@@ -52,11 +52,21 @@ int device_channels(PaDeviceIndex device, device_side side)
                               : info->maxOutputChannels;
 }
 
+static PaHostApiTypeId device_api(PaDeviceIndex device)
+{
+  return Pa_GetHostApiInfo(Pa_GetDeviceInfo(device)->hostApi)->type;
+}
+
+bool device_is_served(PaDeviceIndex device)
+{
+  return device_api(device) == paALSA && !strstr(device_name(device), "(hw:");
+}
+
 bool devices_share_clock(PaDeviceIndex input, PaDeviceIndex output)
 {
-  const PaHostApiIndex api = Pa_GetDeviceInfo(input)->hostApi;
-  return input == output || (api == Pa_GetDeviceInfo(output)->hostApi &&
-                             Pa_GetHostApiInfo(api)->type == paJACK);
+  return input == output
+           ? !device_is_served(input)
+           : device_api(input) == paJACK && device_api(output) == paJACK;
 }
 
 static PaDeviceIndex find_default(device_side side)

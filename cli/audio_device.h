@@ -35,8 +35,12 @@ int device_channels(PaDeviceIndex device, device_side side);
  */
 PaDeviceIndex device_find(const char* text, device_side side);
 
-/// Return whether an input and an output run on one clock: they are one device,
-/// or the same sound server's
+/// Return whether a sound server or a mixer stands between us and the hardware,
+/// which is another one for each direction, maybe: all ALSA devices but cards
+bool device_is_served(PaDeviceIndex device);
+
+/// Return whether an input and an output run on one clock: they are one card,
+/// or JACK's
 bool devices_share_clock(PaDeviceIndex input, PaDeviceIndex output);
 
 /// Return the reason of a PortAudio error as the end of a sentence

@@ -26,8 +26,14 @@ typedef struct {
   uint64_t n_jumps;     ///< Times that the delay was too far off to be steered
 } bridge_reading;
 
-/// Make a bridge, or return NULL without memory
-bridge* bridge_new(double in_hz, double out_hz, unsigned n_channels);
+/**
+ * Make a bridge, or return NULL without memory.
+ *
+ * @param margin_s How late a callback may be, beyond what was seen while it
+ * listened.
+ */
+bridge*
+bridge_new(double in_hz, double out_hz, unsigned n_channels, double margin_s);
 
 /// NULL is fine
 void bridge_free(bridge* b);

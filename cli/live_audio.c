@@ -14,7 +14,11 @@
 #define MAX_BLOCK 1024
 
 /// Time constant of the measured delay, in seconds
-#define SMOOTHING_S 0.5
+#define SMOOTHING_S 2.0
+
+/// How late a callback may be, at least, and as a part of the buffer asked for
+#define MARGIN_S 0.008
+#define MARGIN_OF_BUFFER (1.0 / 3.0)
 
 /// A device that does nothing for so long has stopped, except while it starts
 #define STOPPED_S 2.0
@@ -28,20 +32,6 @@
 /// A reader that was away for so long (the machine slept) cannot tell
 #define AWAY_S 0.5
 
-/// One clock: the delay of the devices after this time is the usual one, if
-/// they have not said less
-#define USUAL_AFTER_S 5.0
-
-/// One that is so much longer, for so long, has grown
-#define GROWN_BY_S 0.02
-#define GROWN_FOR_S 1.5
-
-/// Least time between restarts, doubled by each
-#define RESTART_S 4.0
-
-/// Restarts that did not help, until the delay is taken for what it has to be
-#define MAX_IN_VAIN 3
-
 /// How long a sound system may take to restart a device
 #define RESTART_PATIENCE_S 5
 
@@ -49,9 +39,8 @@
 typedef struct {
   atomic_uint_fast64_t n_calls;
   atomic_uint_fast64_t n_xruns;
-  _Atomic(double)      delay_s; ///< Of the device, smoothed; 0 if not told
-  uint64_t             seen;    ///< Calls at the last reading
-  double               seen_s;  ///< Time of the last reading with new ones
+  uint64_t             seen;   ///< Calls at the last reading
+  double               seen_s; ///< Time of the last reading with new ones
 } side;
 
 struct live_audio {
@@ -63,17 +52,11 @@ struct live_audio {
   unsigned       n_outputs; ///< Channels of the output
   double         start_s;
   double         reported_s; ///< Delay of the devices as PortAudio reports it
-  double         usual_s;    ///< What it is, or what restarts cannot undo
-  bool           is_usual;   ///< That has been seen
   double         read_s;     ///< Time of the last reading
-  double         normal_s;   ///< Time when the delay was last as it should be
-  double         restart_s;  ///< Time of the last start
-  double         pause_s;    ///< Least time until the next restart
-  uint64_t       n_restarts;
-  unsigned       n_falters; ///< Starts that had to be repeated
-  unsigned       n_in_vain; ///< Of these, the last ones, that did not help
+  unsigned       n_falters;  ///< Starts that had to be repeated
 
   side                 sides[2]; ///< As `streams`
+  _Atomic(double)      delay_s;  ///< Of one stream, smoothed; 0 if not told
   atomic_uint_fast64_t n_frames;
   _Atomic(float)       peak_in;
   _Atomic(float)       peak_out;
@@ -106,8 +89,7 @@ MAUDIO_RT static void raise_peak(_Atomic(float)*     peak,
   }
 }
 
-MAUDIO_RT static void
-count_call(side* s, PaStreamCallbackFlags flags, double delay_s, double block_s)
+MAUDIO_RT static void count_call(side* s, PaStreamCallbackFlags flags)
 {
   const PaStreamCallbackFlags xruns =
     paInputUnderflow | paInputOverflow | paOutputUnderflow | paOutputOverflow;
@@ -115,13 +97,16 @@ count_call(side* s, PaStreamCallbackFlags flags, double delay_s, double block_s)
   if ((flags & xruns) && !(flags & paPrimingOutput)) {
     atomic_fetch_add(&s->n_xruns, 1);
   }
-  if (delay_s > 0.0) {
-    const double before = atomic_load(&s->delay_s);
-    const double share  = fmin(1.0, block_s / SMOOTHING_S);
-    atomic_store(&s->delay_s,
-                 before > 0.0 ? before + share * (delay_s - before) : delay_s);
-  }
   atomic_fetch_add(&s->n_calls, 1);
+}
+
+MAUDIO_RT static void
+measure_delay(live_audio* audio, double delay_s, double block_s)
+{
+  const double before = atomic_load(&audio->delay_s);
+  const double share  = fmin(1.0, block_s / SMOOTHING_S);
+  atomic_store(&audio->delay_s,
+               before > 0.0 ? before + share * (delay_s - before) : delay_s);
 }
 
 /// One channel is heard on both sides
@@ -150,12 +135,11 @@ MAUDIO_RT static int on_duplex(const void*                     input,
   spread(audio, out, n_frames);
 
   atomic_fetch_add(&audio->n_frames, n_frames);
-  const double delay_s =
-    time->inputBufferAdcTime > 0.0
-      ? time->outputBufferDacTime - time->inputBufferAdcTime
-      : 0.0;
-  count_call(&audio->sides[0], flags, delay_s,
-             (double)n_frames / audio->setup.in_hz);
+  if (time->inputBufferAdcTime > 0.0) {
+    measure_delay(audio, time->outputBufferDacTime - time->inputBufferAdcTime,
+                  (double)n_frames / audio->setup.in_hz);
+  }
+  count_call(&audio->sides[0], flags);
   return paContinue;
 }
 
@@ -167,11 +151,11 @@ MAUDIO_RT static int on_input(const void*                     input,
                               void*                           user)
 {
   (void)output;
-  live_audio* const         audio  = (live_audio*)user;
-  const unsigned            n      = audio->setup.n_channels;
-  const float* const* const in     = (const float* const*)input;
-  const double              now    = now_s();
-  const double              length = (double)n_frames / audio->setup.in_hz;
+  (void)time;
+  live_audio* const         audio = (live_audio*)user;
+  const unsigned            n     = audio->setup.n_channels;
+  const float* const* const in    = (const float* const*)input;
+  const double              now   = now_s();
   raise_peak(&audio->peak_in, in, n, n_frames);
 
   for (size_t at = 0; at < n_frames; at += MAX_BLOCK) {
@@ -189,11 +173,7 @@ MAUDIO_RT static int on_input(const void*                     input,
   }
 
   atomic_fetch_add(&audio->n_frames, n_frames);
-  const double delay_s =
-    time->inputBufferAdcTime > 0.0
-      ? time->currentTime - time->inputBufferAdcTime - length
-      : 0.0;
-  count_call(&audio->sides[0], flags, delay_s, length);
+  count_call(&audio->sides[0], flags);
   return paContinue;
 }
 
@@ -205,15 +185,14 @@ MAUDIO_RT static int on_output(const void*                     input,
                                void*                           user)
 {
   (void)input;
+  (void)time;
   live_audio* const   audio = (live_audio*)user;
   float* const* const out   = (float* const*)output;
   bridge_read(audio->between, out, n_frames, now_s());
   raise_peak(&audio->peak_out, (const float* const*)out,
              audio->setup.n_channels, n_frames);
   spread(audio, out, n_frames);
-  count_call(&audio->sides[1], flags,
-             time->outputBufferDacTime - time->currentTime,
-             (double)n_frames / audio->setup.out_hz);
+  count_call(&audio->sides[1], flags);
   return paContinue;
 }
 
@@ -253,7 +232,6 @@ static bool open_streams(live_audio* audio)
     const PaStreamInfo* const info = Pa_GetStreamInfo(audio->streams[i]);
     audio->reported_s += info->inputLatency + info->outputLatency;
   }
-  audio->usual_s = audio->reported_s;
   return true;
 }
 
@@ -267,7 +245,9 @@ live_audio* live_audio_start(const live_setup* setup, maudio_effect* effect)
   audio->setup  = *setup;
   audio->effect = effect;
   if (setup->two_clocks) {
-    audio->between = bridge_new(setup->in_hz, setup->out_hz, setup->n_channels);
+    const double margin_s = fmax(MARGIN_S, setup->buffer_s * MARGIN_OF_BUFFER);
+    audio->between =
+      bridge_new(setup->in_hz, setup->out_hz, setup->n_channels, margin_s);
     if (!audio->between) {
       complain_plain("No memory for audio");
       live_audio_stop(audio);
@@ -276,9 +256,6 @@ live_audio* live_audio_start(const live_setup* setup, maudio_effect* effect)
   }
   audio->start_s         = now_s();
   audio->read_s          = audio->start_s;
-  audio->normal_s        = audio->start_s;
-  audio->restart_s       = audio->start_s;
-  audio->pause_s         = RESTART_S;
   audio->sides[0].seen_s = audio->start_s;
   audio->sides[1].seen_s = audio->start_s;
   if (!open_streams(audio)) {
@@ -308,8 +285,8 @@ static bool is_at_work(live_audio* audio, unsigned i, double seconds)
          start_again(audio->streams[i]);
 }
 
-/// See how one side does; return the delay of its device, 0 if unknown
-static double read_side(live_audio* audio, unsigned i, live_reading* reading)
+/// See how one side does
+static void read_side(live_audio* audio, unsigned i, live_reading* reading)
 {
   side* const    s       = &audio->sides[i];
   const double   now     = audio->read_s;
@@ -324,47 +301,6 @@ static double read_side(live_audio* audio, unsigned i, live_reading* reading)
   }
   reading->load = fmax(reading->load, Pa_GetStreamCpuLoad(audio->streams[i]));
   reading->n_xruns += atomic_load(&s->n_xruns);
-  return atomic_load(&s->delay_s);
-}
-
-/**
- * Undo a delay that has grown.
- *
- * While we, or the device that plays, are held up, a sound server keeps what it
- * records; with one stream that backlog stays. A bridge gets rid of it.
- */
-static void restart_late(live_audio* audio, live_reading* reading)
-{
-  const double now = audio->read_s;
-  if (!audio->is_usual && reading->seconds > USUAL_AFTER_S) {
-    audio->usual_s  = fmin(audio->usual_s, reading->device_s);
-    audio->is_usual = true;
-  }
-  if (audio->between || reading->stopped != paNoDevice ||
-      reading->device_s < audio->usual_s + GROWN_BY_S) {
-    audio->normal_s = now;
-    return;
-  }
-  if (now - audio->normal_s < GROWN_FOR_S ||
-      now - audio->restart_s < audio->pause_s) {
-    return;
-  }
-  const bool is_soon = now - audio->restart_s < 2.0 * audio->pause_s;
-  audio->n_in_vain   = audio->n_restarts && is_soon ? audio->n_in_vain + 1 : 0;
-  if (audio->n_in_vain == MAX_IN_VAIN) {
-    audio->usual_s = reading->device_s;
-    return;
-  }
-  if (!start_again(audio->streams[0])) {
-    reading->stopped = audio->setup.input;
-  }
-  atomic_store(&audio->sides[0].delay_s, 0.0);
-  ++audio->n_restarts;
-  audio->restart_s       = now;
-  audio->normal_s        = now;
-  audio->pause_s         = 2.0 * audio->pause_s;
-  audio->sides[0].seen_s = now_s();
-  audio->read_s          = audio->sides[0].seen_s;
 }
 
 void live_audio_read(live_audio* audio, live_reading* reading)
@@ -382,27 +318,21 @@ void live_audio_read(live_audio* audio, live_reading* reading)
   reading->peak_out = atomic_exchange(&audio->peak_out, 0.0F);
   reading->stopped  = paNoDevice;
 
-  bool is_known = true;
   for (unsigned i = 0; i < audio->n_streams; ++i) {
-    const double delay_s = read_side(audio, i, reading);
-    reading->device_s += delay_s;
-    is_known = is_known && delay_s > 0.0;
+    read_side(audio, i, reading);
   }
-  if (!is_known) {
-    reading->device_s = audio->reported_s;
-  }
+  // What a sound server tells while it runs wanders; its buffers stay
+  const double delay_s = atomic_load(&audio->delay_s);
+  reading->device_s    = delay_s > 0.0 ? delay_s : audio->reported_s;
   if (audio->between) {
     bridge_read_state(audio->between, &reading->bridge);
   }
-  restart_late(audio, reading);
-  reading->n_restarts = audio->n_restarts;
 }
 
 uint64_t live_interruptions(const live_reading* reading)
 {
   const bridge_reading* const b = &reading->bridge;
-  return reading->n_xruns + reading->n_restarts + b->n_underruns +
-         b->n_overflows + b->n_jumps;
+  return reading->n_xruns + b->n_underruns + b->n_overflows + b->n_jumps;
 }
 
 void live_audio_stop(live_audio* audio)

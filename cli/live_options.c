@@ -23,18 +23,19 @@ static const char help[] =
   "      --rate=HZ             8000 to 192000 (48000, or the device's own)\n"
   "      --block=FRAMES        frames at once, 1 to 8192; 0: as the device "
   "likes\n"
-  "                            (256)\n"
+  "                            (256 for one card or JACK, otherwise 0)\n"
   "      --buffer=MS           buffer to ask of each device (its own wish)\n"
   "      --two-clocks          input and output drift although it is one "
-  "device\n"
+  "card\n"
   "      --seconds=S           stop after this time\n"
   "      --json                at the end, one line of statistics\n"
   "  -q, --quiet               no meters on a terminal, no summary\n"
   "  -h, --help                show this help\n"
   "\n"
-  "DEV is a number, a name, or a part of one name. Two devices have two "
-  "clocks:\n"
-  "the output is then resampled a little, so that the delay stays as it is.\n"
+  "DEV is a number, a name, or a part of one name. Between two cards, or "
+  "through\n"
+  "a sound server, the output is resampled a little when the delay would "
+  "change.\n"
   "\n"
   "Keys on a terminal: up and down or + and - for the strength, b bypass, a\n"
   "number or n and p for another model, ? help, q quit.\n"
@@ -129,7 +130,7 @@ int live_options_read(live_options* options, int argc, char** argv)
   const live_options defaults = {.denoise    = DENOISE_DEFAULTS,
                                  .buffer_ms  = -1.0F,
                                  .n_channels = 1,
-                                 .n_block    = 256};
+                                 .n_block    = LIVE_ANY_BLOCK};
   *options                    = defaults;
   if (!read_options(options, argc, argv)) {
     return usage_hint("live");

@@ -6,7 +6,11 @@
 
 #include "options.h"
 
+#include <limits.h>
 #include <stdbool.h>
+
+/// Frames of a block as fits the devices
+#define LIVE_ANY_BLOCK UINT_MAX
 
 typedef struct {
   const char*     input;
@@ -16,7 +20,7 @@ typedef struct {
   float           buffer_ms; ///< Below 0: not given
   float           seconds;   ///< 0: not given
   unsigned        n_channels;
-  unsigned        n_block;
+  unsigned        n_block; ///< LIVE_ANY_BLOCK: not given
   bool            two_clocks;
   bool            json;
   bool            quiet;

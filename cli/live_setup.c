@@ -9,22 +9,43 @@
 /// Most output channels: what is more is left silent
 #define MAX_OUTPUTS 2
 
+/// Frames of a block with one clock. With two, any block ends where the buffer
+/// of the device does: what time that is tells what the delay is
+#define ONE_CLOCK_BLOCK 256
+
+/// Buffer of a sound server's output. It plays silence when that is empty, and
+/// does not say so
+#define SERVED_OUTPUT_S 0.015
+
+static double choose_buffer(const live_setup* setup, device_side side)
+{
+  const bool                is_input = side == DEVICE_INPUT;
+  const PaDeviceIndex       device   = is_input ? setup->input : setup->output;
+  const PaDeviceInfo* const info     = Pa_GetDeviceInfo(device);
+  const double              lowest_s =
+    is_input ? info->defaultLowInputLatency : info->defaultLowOutputLatency;
+  const double wanted_s = setup->buffer_s >= 0.0 ? setup->buffer_s : lowest_s;
+  if (!device_is_served(device)) {
+    return wanted_s;
+  }
+  // A server keeps what we do not fetch at once
+  return is_input                ? fmin(wanted_s, lowest_s)
+         : setup->buffer_s < 0.0 ? fmax(lowest_s, SERVED_OUTPUT_S)
+                                 : wanted_s;
+}
+
 PaStreamParameters live_setup_parameters(const live_setup* setup,
                                          device_side       side)
 {
-  const bool          is_input  = side == DEVICE_INPUT;
-  const PaDeviceIndex device    = is_input ? setup->input : setup->output;
-  const PaDeviceInfo* info      = Pa_GetDeviceInfo(device);
-  const int           most      = info->maxOutputChannels;
-  const int           n_outputs = most < MAX_OUTPUTS ? most : MAX_OUTPUTS;
-  const double        lowest_s =
-    is_input ? info->defaultLowInputLatency : info->defaultLowOutputLatency;
-
+  const bool               is_input   = side == DEVICE_INPUT;
+  const PaDeviceIndex      device     = is_input ? setup->input : setup->output;
+  const int                most       = device_channels(device, DEVICE_OUTPUT);
+  const int                n_outputs  = most < MAX_OUTPUTS ? most : MAX_OUTPUTS;
   const PaStreamParameters parameters = {
     .device           = device,
     .channelCount     = is_input ? (int)setup->n_channels : n_outputs,
     .sampleFormat     = paFloat32 | paNonInterleaved,
-    .suggestedLatency = setup->buffer_s >= 0.0 ? setup->buffer_s : lowest_s};
+    .suggestedLatency = choose_buffer(setup, side)};
   return parameters;
 }
 
@@ -62,7 +83,6 @@ static bool choose_rates(live_setup* setup, double wanted_hz)
 bool live_setup_choose(live_setup* setup, const live_options* options)
 {
   setup->n_channels = options->n_channels;
-  setup->n_block    = options->n_block;
   setup->buffer_s =
     options->buffer_ms >= 0.0F ? (double)options->buffer_ms * 1e-3 : -1.0;
   setup->input = device_find(options->input, DEVICE_INPUT);
@@ -82,5 +102,8 @@ bool live_setup_choose(live_setup* setup, const live_options* options)
   }
   setup->two_clocks =
     options->two_clocks || !devices_share_clock(setup->input, setup->output);
+  setup->n_block = options->n_block != LIVE_ANY_BLOCK ? options->n_block
+                   : setup->two_clocks                ? 0
+                                                      : ONE_CLOCK_BLOCK;
   return choose_rates(setup, (double)options->rate_hz);
 }

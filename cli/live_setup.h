@@ -17,8 +17,8 @@ typedef struct {
   double        out_hz; ///< Another one only with two clocks
   unsigned      n_channels;
   unsigned long n_block;    ///< Frames of a callback, 0: as the device likes
-  double        buffer_s;   ///< Asked of each device, below 0: its own wish
-  bool          two_clocks; ///< Input and output drift
+  double        buffer_s;   ///< As asked for, below 0: not
+  bool          two_clocks; ///< Input and output drift, or may
 } live_setup;
 
 /**

@@ -18,9 +18,23 @@ static bool add(voice_list* list, const char* name, const char* path)
   return v->name && v->path;
 }
 
+/// Return whether a model removes noise; one that cannot be opened is named
+/// when it is chosen
+static bool is_voice(const char* path)
+{
+  maudio_model* model = NULL;
+  if (maudio_model_open(path, &model, NULL)) {
+    return true;
+  }
+  maudio_model_info info;
+  maudio_model_get_info(model, &info);
+  maudio_model_free(model);
+  return info.task == MAUDIO_TASK_DENOISE;
+}
+
 static bool visit(const char* name, const char* path, void* user)
 {
-  return add((voice_list*)user, name, path);
+  return !is_voice(path) || add((voice_list*)user, name, path);
 }
 
 /// Return the last part of a path

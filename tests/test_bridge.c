@@ -44,7 +44,7 @@ static double late(passage* p)
 
 static void set_up(passage* p)
 {
-  p->b = bridge_new(p->in_hz, p->out_hz, 2);
+  p->b = bridge_new(p->in_hz, p->out_hz, 2, 0.008);
   assert_non_null(p->b);
 }
 
@@ -232,6 +232,66 @@ static void it_recovers_after_the_output_paused(void** state)
   bridge_free(p.b);
 }
 
+static void equal_clocks_pass_every_bit(void** state)
+{
+  (void)state;
+  bridge* const b = bridge_new(48000.0, 48000.0, 1, 0.008);
+  assert_non_null(b);
+  const size_t n       = 96;
+  size_t       n_heard = 0;
+  unsigned     seed    = 1;
+  float        before  = 0.0F;
+  for (int i = 0; i < 5000; ++i) {
+    float        block[96];
+    const float* in[]  = {block};
+    float*       out[] = {block};
+    const double now_s = (double)(i + 1) * (double)n / 48000.0;
+    for (size_t k = 0; k < n; ++k) {
+      block[k] = (float)((size_t)i * n + k) / 8388608.0F;
+    }
+    seed                  = seed * 1664525U + 1013904223U;
+    const double jitter_s = 0.001 * (double)(seed >> 8) / 16777216.0;
+    bridge_write(b, in, n, now_s + jitter_s);
+    bridge_read(b, out, n, now_s + 0.001);
+    if (i < 1000) {
+      before = block[n - 1]; // It listens, and fades in
+      continue;
+    }
+    for (size_t k = 0; k < n; ++k) {
+      assert_true(block[k] == before + 1.0F / 8388608.0F);
+      before = block[k];
+      ++n_heard;
+    }
+  }
+  assert_int_equal(n_heard, 4000 * n);
+  bridge_free(b);
+}
+
+/// A writer that is late once leaves a gap, and the delay as it is
+static void a_short_hold_up_keeps_its_place(void** state)
+{
+  (void)state;
+  passage p = {.in_hz     = 48000.0,
+               .out_hz    = 48000.0,
+               .jitter_s  = 0.001,
+               .in_block  = 96,
+               .out_block = 96};
+  set_up(&p);
+  run(&p, 5.0);
+  const double target_s = look(&p).target_s;
+  p.in_late_s += 0.05;
+  p.roughest = 0.0;
+  run(&p, 8.0);
+  const bridge_reading last = look(&p);
+  assert_true(last.playing);
+  assert_int_equal(last.n_underruns, 1);
+  assert_int_equal(last.n_jumps, 0);
+  assert_true(fabs(last.target_s - target_s) < 1e-9);
+  assert_true(fabs(last.delay_s - target_s) < 0.0002);
+  assert_true(p.roughest < 0.1 * LEVEL);
+  bridge_free(p.b);
+}
+
 static void without_a_writer_there_is_silence(void** state)
 {
   (void)state;
@@ -255,6 +315,8 @@ int main(void)
     cmocka_unit_test(devices_may_have_different_rates),
     cmocka_unit_test(it_recovers_after_the_input_paused),
     cmocka_unit_test(it_recovers_after_the_output_paused),
+    cmocka_unit_test(equal_clocks_pass_every_bit),
+    cmocka_unit_test(a_short_hold_up_keeps_its_place),
     cmocka_unit_test(without_a_writer_there_is_silence),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

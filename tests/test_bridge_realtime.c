@@ -17,7 +17,7 @@ static void neither_side_allocates_or_locks(void** state)
   static float       samples[2][N_BLOCK];
   const float* const in[]  = {samples[0], samples[1]};
   float* const       out[] = {samples[0], samples[1]};
-  bridge* const      b     = bridge_new(RATE_HZ, RATE_HZ, 2);
+  bridge* const      b     = bridge_new(RATE_HZ, RATE_HZ, 2, 0.01);
   bridge_reading     reading;
   assert_non_null(b);
 

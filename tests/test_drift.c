@@ -1,4 +1,5 @@
 #include "drift.h"
+#include "timeline.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -12,6 +13,10 @@
 
 #define RATE_HZ 48000.0
 #define TARGET_S 0.020
+#define AWAY_S 0.0002
+
+/// How long devices are watched before the delay is kept
+#define LISTENING_S 1.5
 
 /// Two devices with clocks of their own, and callbacks that come late
 typedef struct {
@@ -21,11 +26,15 @@ typedef struct {
   size_t   in_block;   ///< Frames of a callback
   size_t   out_block;  ///< As `in_block`
   bool     is_varied;  ///< Callbacks of the reader have 1 to 2 * out_block - 1
+  double   step_at_s;  ///< When the reader's device plays silence,
+  double   step_s;     ///< for so long
   uint32_t seed;
   double   written;  ///< Frames
   double   position; ///< Frames read
   double   in_s;     ///< When the next block is written
-  double   origin_s; ///< As the bridge counts: when frame 0 was written
+  double   played;   ///< Frames that the reader's device asked for
+  timeline came;     ///< Of the writer
+  timeline asked;    ///< Of the reader
 } devices;
 
 /// What came of it
@@ -33,6 +42,7 @@ typedef struct {
   double worst_s;         ///< Greatest error of the true delay
   double worst_settled_s; ///< As `worst_s`, after the first two minutes
   double mean_settled_s;  ///< Mean error after that
+  double away_s;          ///< When the true delay was last off by AWAY_S
   double fastest_ppm_s;   ///< Greatest change of speed in a second
   double last_ppm;
 } outcome;
@@ -55,7 +65,8 @@ static void write_until(devices* d, double now_s)
 {
   while (d->in_s <= now_s) {
     d->written += (double)d->in_block;
-    d->origin_s = d->in_s - d->written / RATE_HZ;
+    timeline_update(&d->came, d->in_s - d->written / RATE_HZ,
+                    (double)d->in_block / RATE_HZ);
     // When the next block is full, by the clock of the writer
     double full_s = d->in_s;
     for (int i = 0; i < 3; ++i) {
@@ -66,31 +77,58 @@ static void write_until(devices* d, double now_s)
   }
 }
 
+/// The reader is asked for a block: return the delay as the bridge sees it
+static double see_delay(devices* d, double now_s, double length_s)
+{
+  const double late_s   = d->jitter_s * uniform(d);
+  const double played_s = d->played / RATE_HZ;
+  write_until(d, now_s + late_s);
+  timeline_update(&d->asked, now_s + late_s - played_s - length_s, length_s);
+  return d->asked.origin_s + played_s - d->came.origin_s -
+         d->position / RATE_HZ;
+}
+
 static outcome run(devices* d, double duration_s)
 {
-  drift control = {0};
-  drift_start(&control, TARGET_S);
+  drift   control      = {0};
   outcome out          = {0};
   double  now_s        = 0.0;
   double  n_settled    = 0.0;
   double  second_s     = 0.0;
   double  second_speed = 1.0;
+  double  start_s      = 0.0;
   d->position          = -TARGET_S * RATE_HZ;
-  write_until(d, 0.0);
+  d->in_s              = (double)d->in_block / RATE_HZ / (1.0 + 1e-6 * d->ppm);
   while (now_s < duration_s) {
-    const double late_s = d->jitter_s * uniform(d);
-    size_t       n      = d->out_block;
-    if (d->is_varied) {
-      n = 1 + (size_t)(uniform(d) * (double)(2 * d->out_block - 1));
-    }
+    const size_t most = 2 * d->out_block - 1;
+    const size_t n =
+      d->is_varied ? 1 + (size_t)(uniform(d) * (double)most) : d->out_block;
     const double length_s = (double)n / RATE_HZ;
-    write_until(d, now_s + late_s);
-    const double delay_s = now_s + late_s - d->origin_s - d->position / RATE_HZ;
-    const double speed   = drift_update(&control, delay_s, length_s);
+    now_s += length_s; // Then the device has room for the block
+    if (d->step_s > 0.0 && now_s >= d->step_at_s) {
+      now_s += d->step_s;
+      d->step_s = 0.0;
+    }
+    const double delay_s = see_delay(d, now_s, length_s);
+    const bool   listens = now_s < LISTENING_S;
+    double       speed   = 1.0;
+    if (listens) {
+      drift_start(&control, delay_s);
+    } else {
+      speed = drift_update(&control, delay_s, length_s);
+    }
+    d->position += (double)n * speed;
+    d->played += (double)n;
 
-    const double error_s =
-      (true_written(d, now_s) - d->position) / RATE_HZ - TARGET_S;
-    out.worst_s = fmax(out.worst_s, fabs(error_s));
+    const double true_s = (true_written(d, now_s) - d->position) / RATE_HZ;
+    if (listens) {
+      start_s = true_s;
+    }
+    const double error_s = true_s - start_s;
+    out.worst_s          = fmax(out.worst_s, fabs(error_s));
+    if (fabs(error_s) > AWAY_S) {
+      out.away_s = now_s;
+    }
     if (now_s > 120.0) {
       out.worst_settled_s = fmax(out.worst_settled_s, fabs(error_s));
       out.mean_settled_s += error_s;
@@ -104,8 +142,6 @@ static outcome run(devices* d, double duration_s)
       second_speed = speed;
     }
     out.last_ppm = 1e6 * (speed - 1.0);
-    d->position += (double)n * speed;
-    now_s += length_s;
   }
   out.mean_settled_s /= n_settled;
   return out;
@@ -132,21 +168,20 @@ check(devices d, double duration_s, double most_s, double most_settled_s)
 static void an_hour_of_drift_leaves_the_delay(void** state)
 {
   (void)state;
-  // The true delay is off by the mean jitter of the reader as well
   check((devices){.ppm = 300.0, .in_block = 256, .out_block = 256}, 3600.0,
-        0.002, 0.0002);
+        0.002, 0.0001);
   check((devices){.ppm       = -300.0,
                   .jitter_s  = 0.004,
                   .in_block  = 480,
                   .out_block = 256,
                   .is_varied = true},
-        3600.0, 0.004, 0.001);
+        3600.0, 0.002, 0.0003);
   check((devices){.ppm       = 300.0,
                   .jitter_s  = 0.004,
                   .in_block  = 64,
                   .out_block = 1024,
                   .is_varied = true},
-        3600.0, 0.004, 0.001);
+        3600.0, 0.002, 0.0006);
 }
 
 static void clocks_that_wander_are_followed(void** state)
@@ -157,13 +192,46 @@ static void clocks_that_wander_are_followed(void** state)
                   .jitter_s   = 0.002,
                   .in_block   = 256,
                   .out_block  = 256},
-        3600.0, 0.002, 0.0005);
+        3600.0, 0.001, 0.0003);
 }
 
-static void equal_clocks_stay_as_they_are(void** state)
+static void equal_clocks_are_left_alone(void** state)
 {
   (void)state;
-  check((devices){.in_block = 128, .out_block = 512}, 600.0, 0.0001, 0.0001);
+  devices       d   = {.jitter_s  = 0.002,
+                       .in_block  = 96,
+                       .out_block = 96,
+                       .is_varied = true,
+                       .seed      = 1};
+  const outcome out = run(&d, 600.0);
+  assert_true(out.worst_s < 1e-9);
+  assert_true(out.last_ppm == 0.0);
+}
+
+/// A server that was held up plays silence, and all that follows is later
+static void a_step_is_undone(void** state)
+{
+  (void)state;
+  const double ppm[]     = {0.0, 200.0, -200.0};
+  const double jitters[] = {0.0, 0.001, 0.004};
+  for (size_t i = 0; i < 9; ++i) {
+    devices       d   = {.ppm       = ppm[i % 3],
+                         .jitter_s  = jitters[i / 3],
+                         .in_block  = 96,
+                         .out_block = 240,
+                         .step_at_s = 200.0,
+                         .step_s    = 0.005,
+                         .seed      = 1};
+    const outcome out = run(&d, 600.0);
+    print_message("%+.0f ppm, jitter %g ms: %.2f ms, back after %.1f s\n",
+                  d.ppm, 1e3 * d.jitter_s, 1e3 * out.worst_settled_s,
+                  out.away_s - 200.0);
+    assert_true(out.worst_settled_s > 0.0045);
+    assert_true(out.worst_settled_s < 0.0055);
+    assert_true(out.away_s > 200.0);
+    assert_true(out.away_s < 240.0);
+    assert_true(out.fastest_ppm_s < 1.1 * DRIFT_MAX_PPM_PER_S);
+  }
 }
 
 static void a_wild_measurement_does_not_throw_it(void** state)
@@ -186,7 +254,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_hour_of_drift_leaves_the_delay),
     cmocka_unit_test(clocks_that_wander_are_followed),
-    cmocka_unit_test(equal_clocks_stay_as_they_are),
+    cmocka_unit_test(equal_clocks_are_left_alone),
+    cmocka_unit_test(a_step_is_undone),
     cmocka_unit_test(a_wild_measurement_does_not_throw_it),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

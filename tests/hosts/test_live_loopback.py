@@ -1,4 +1,4 @@
-"""`maudio live` on a sound server without a card: what is heard, made and played, on one clock.
+"""`maudio live` on a sound server without a card: what is heard, made and played.
 
 On a machine that is busy with other work audio is late, so this is not among the quick tests.
 """
@@ -28,8 +28,7 @@ class Loopback(ServerTest):
         """Call `run`, which returns statistics, until nothing was lost: a busy machine may be late twice."""
         for left in (2, 1, 0):
             statistics = run()
-            lost = sum(s[key] for s in statistics for key in ("xruns", "underruns", "overflows", "jumps",
-                                                           "restarts"))
+            lost = sum(s[key] for s in statistics for key in ("xruns", "underruns", "overflows", "jumps"))
             if not lost:
                 return statistics
             if not left:
@@ -59,13 +58,13 @@ class Loopback(ServerTest):
         both = sound.read_floats(self.work("both.raw"))
         return both[0::2], both[1::2]
 
-    def test_speech_through_one_stream(self):
+    def test_speech_through_the_default_device(self):
         """What comes out is what `maudio process` makes of what went in, later by a constant delay."""
         speech = Wav(os.path.join(AUDIO, "noisy.wav"))
         self.assertEqual((speech.rate, speech.n_channels), (sound.RATE, 1))
         statistics, = self.pass_through(speech.channel(0), [("--preset", "voice", "--seconds", "6")],
                                         (self.work("both.raw"),))
-        self.assertEqual((statistics["clocks"], statistics["latency_model_ms"]), (1, 16))
+        self.assertEqual((statistics["clocks"], statistics["latency_model_ms"]), (2, 16))
 
         heard, played = self.recorded()
         write_wav(self.work("heard.wav"), heard.tobytes(), "f32", sound.RATE)
@@ -85,11 +84,11 @@ class Loopback(ServerTest):
             changed = sum((expected[i] - heard[i]) ** 2 for i in piece)
             self.assertLess(off, 0.15 * power)
             self.assertLess(off, 0.4 * changed)
-        self.assertEqual(len(set(delays)), 1, delays)
+        self.assertLessEqual(max(delays) - min(delays), 2, delays)
         self.assertLess(delays[0], 0.15 * sound.RATE)
 
     def test_strength_0_is_bit_exact(self):
-        """One stream, no resampling: the input's own bits, by a delay near the one that is told."""
+        """Nothing drifts, so nothing is resampled: the input's own bits, by a delay near the one that is told."""
         statistics, = self.pass_through(
             sound.soft_noise(9 * sound.RATE), [("--preset", "test", "--strength", "0", "--seconds", "5")],
             (self.work("both.raw"),))
@@ -118,13 +117,17 @@ class Loopback(ServerTest):
         for process in (player, recorder):
             process.terminate()
             process.wait(10)
-        self.assertGreaterEqual(one["restarts"], 1)
-        self.assertGreaterEqual(two["jumps"] + two["underruns"], 1)
-        self.assertLess(two["latency_end_ms"], 300)
+        for each in (one, two):
+            self.assertGreaterEqual(each["jumps"] + each["underruns"], 1)
+            self.assertLess(each["latency_end_ms"], 150)
         heard, played = self.recorded()
-        delay, match = sound.find_delay(heard, played, 13 * sound.RATE, 2048, 2 * sound.RATE)
-        self.assertGreater(match, 0.99)
-        self.assertLess(delay, 0.15 * sound.RATE)
+        delays = []
+        for second in (6, 13):
+            delay, match = sound.find_delay(heard, played, second * sound.RATE, 1024, 2 * sound.RATE)
+            self.assertGreater(match, 0.9)
+            delays.append(delay)
+        self.assertLess(delays[0], 0.15 * sound.RATE)
+        self.assertLess(abs(delays[1] - delays[0]), 0.5e-3 * sound.RATE, delays)
 
     def test_two_devices(self):
         """Two streams with a bridge: all of the audio comes, after the delay that is told."""
