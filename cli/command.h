@@ -25,6 +25,9 @@ int command_live(int argc, char** argv);
 /// `maudio devices`: list audio devices; `argv[1]` is its first argument
 int command_devices(int argc, char** argv);
 
+/// `maudio generate`: make up audio; `argv[1]` is its first argument
+int command_generate(int argc, char** argv);
+
 /// `maudio logits`: run a model of tokens; `argv[1]` is its first argument
 int command_logits(int argc, char** argv);
 

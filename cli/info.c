@@ -84,13 +84,27 @@ static void print_layers(const maudio_model* model)
   }
 }
 
-/// Print what a model of audio has
-static void print_audio(const maudio_model_info* info)
+/// Print what a model that hears audio has
+static void print_denoiser(const maudio_model_info* info)
 {
   printf("  latency     %g ms\n"
          "  rate        %u Hz in training\n"
          "  cost        %.1f million MAC/s\n",
          info->latency_ms, info->rate_hz, info->macs_per_second * 1e-6);
+}
+
+/// Print what a model that makes audio up has
+static void print_generator(const maudio_model*      model,
+                            const maudio_model_info* info)
+{
+  maudio_tier_info tier;
+  for (uint32_t i = 0; maudio_model_tier(model, i, &tier); ++i) {
+    printf("  tier %u      %u layers, width %u, every %u samples\n", i,
+           tier.n_layers, tier.d_model, tier.n_frames);
+  }
+  printf("  rate        %u Hz\n"
+         "  cost        %.1f million MAC/s\n",
+         info->rate_hz, info->macs_per_second * 1e-6);
 }
 
 /// Print what a model of tokens has
@@ -119,19 +133,30 @@ static void print_model(const char*              name,
   printf("%s\n"
          "  task        %s\n"
          "  parameters  %s\n"
-         "  network     %u layers, width %u, bands %u\n"
-         "  layers      ",
-         name, task_name(info->task), parameters, info->n_layers, info->d_model,
-         info->n_bands);
+         "  network     %u layers, width %u",
+         name, task_name(info->task), parameters, info->n_layers,
+         info->d_model);
+  if (info->task == MAUDIO_TASK_DENOISE) {
+    printf(", bands %u", info->n_bands);
+  } else if (info->task == MAUDIO_TASK_GENERATE) {
+    printf(", tiers %u", info->n_tiers);
+  }
+  printf("\n  layers      ");
   print_layers(model);
   printf("\n"
          "  state       %s bytes\n"
          "  step        %s MAC\n",
          state, macs);
-  if (info->task == MAUDIO_TASK_TOKENS) {
+  switch (info->task) {
+  case MAUDIO_TASK_DENOISE:
+    print_denoiser(info);
+    break;
+  case MAUDIO_TASK_GENERATE:
+    print_generator(model, info);
+    break;
+  case MAUDIO_TASK_TOKENS:
     print_tokens(info);
-  } else {
-    print_audio(info);
+    break;
   }
   printf("  licence     %s\n"
          "  path        %s\n",
@@ -149,6 +174,20 @@ static json_t* describe_layers(const maudio_model* model)
   return layers;
 }
 
+/// Return the tiers of a generator, of others an empty list
+static json_t* describe_tiers(const maudio_model* model)
+{
+  json_t*          tiers = json_array();
+  maudio_tier_info tier;
+  for (uint32_t i = 0; maudio_model_tier(model, i, &tier); ++i) {
+    json_array_append_new(
+      tiers, json_pack("{s:i, s:i, s:i, s:f}", "samples", (int)tier.n_frames,
+                       "d_model", (int)tier.d_model, "layers",
+                       (int)tier.n_layers, "macs", tier.macs));
+  }
+  return tiers;
+}
+
 static json_t* describe_model(const char*              name,
                               const char*              path,
                               const maudio_model*      model,
@@ -157,7 +196,7 @@ static json_t* describe_model(const char*              name,
   // A path that is not UTF-8 is left out
   return json_pack(
     "{s:s, s:s, s:f, s:I, s:i, s:f, s:s, s:i, s:i, s:i, s:I, s:f, s:i, s:i,"
-    " s:o, s:o*}",
+    " s:o, s:o, s:o*}",
     "name", name, "task", task_name(info->task), "latency_ms", info->latency_ms,
     "parameters", (json_int_t)info->n_parameters, "rate_hz", (int)info->rate_hz,
     "macs_per_second", info->macs_per_second, "licence", info->licence,
@@ -165,7 +204,7 @@ static json_t* describe_model(const char*              name,
     (int)info->n_bands, "state_bytes", (json_int_t)info->state_bytes,
     "macs_per_step", info->macs_per_step, "vocabulary", (int)info->n_vocab,
     "context", (int)info->context, "layer_kinds", describe_layers(model),
-    "path", json_string(path));
+    "tiers", describe_tiers(model), "path", json_string(path));
 }
 
 static bool show(info_run*                run,

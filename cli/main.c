@@ -14,20 +14,21 @@ typedef struct {
 } verb;
 
 static const verb verbs[] = {
-  {"process", command_process},   {"stream", command_stream},
-  {"live", command_live},         {"devices", command_devices},
-  {"info", command_info},         {"logits", command_logits},
-  {"quantize", command_quantize},
+  {"process", command_process}, {"stream", command_stream},
+  {"live", command_live},       {"generate", command_generate},
+  {"devices", command_devices}, {"info", command_info},
+  {"logits", command_logits},   {"quantize", command_quantize},
 };
 
 static const char help[] =
   "Usage: maudio COMMAND [OPTION]... [ARGUMENT]...\n"
-  "Remove noise from speech, with Mamba networks.\n"
+  "Remove noise from speech, and make up audio, with Mamba networks.\n"
   "\n"
   "Commands:\n"
   "  process   remove noise from audio files and folders of them\n"
   "  stream    remove noise from raw samples in a pipe, as they come\n"
   "  live      remove noise between an audio input and an output\n"
+  "  generate  make up audio\n"
   "  devices   list the audio inputs and outputs\n"
   "  info      describe the presets and model files\n"
   "  logits    run a model of tokens, to compare it with its reference\n"
@@ -42,6 +43,7 @@ static const char help[] =
   "  maudio process --help\n"
   "  maudio stream --rate 44100 <in.raw >out.raw\n"
   "  maudio live\n"
+  "  maudio generate out.wav\n"
   "  maudio info\n"
   "\n"
   "Exit status: 0 all done, 1 some input or output failed, 2 wrong usage.\n";

@@ -4,13 +4,13 @@
 #include <string.h>
 
 maudio_status
-player_init(player* p, double rate_hz, unsigned n_channels, maudio_error* error)
+player_init(player* p, const sound_spec* spec, maudio_error* error)
 {
-  *p = (player){.rate_hz = rate_hz, .n_channels = n_channels};
+  *p = (player){.spec = *spec, .n_factory = sound_n_factory(spec->task)};
   pthread_mutex_init(&p->mutex, NULL);
-  for (unsigned i = 0; i < N_FACTORY; ++i) {
+  for (unsigned i = 0; i < p->n_factory; ++i) {
     const maudio_status status =
-      sound_new_factory(i, rate_hz, n_channels, &p->factory[i], error);
+      sound_new_factory(i, spec, &p->factory[i], error);
     if (status) {
       return status;
     }
@@ -20,8 +20,9 @@ player_init(player* p, double rate_hz, unsigned n_channels, maudio_error* error)
   p->wanted          = first;
   p->asked           = first;
   atomic_init(&p->shown, first);
-  return maudio_effect_new(rate_hz, n_channels, first->stream, &p->effect,
-                           error);
+  return first->stream ? maudio_effect_new(spec->rate_hz, spec->n_channels,
+                                           first->stream, &p->effect, error)
+                       : MAUDIO_SUCCESS;
 }
 
 void player_clear(player* p)
@@ -33,7 +34,7 @@ void player_clear(player* p)
   if (restored && !restored->is_factory) {
     sound_free(restored);
   }
-  for (unsigned i = 0; i < N_FACTORY; ++i) {
+  for (unsigned i = 0; i < p->n_factory; ++i) {
     sound_free(p->factory[i]);
   }
   pthread_mutex_destroy(&p->mutex);
@@ -49,17 +50,12 @@ void player_discard(player* p, sound* s)
     &p->garbage, &first, s, memory_order_release, memory_order_relaxed));
 }
 
-/// The effect is done with a stream
-static void take_back(player* p, const maudio_stream* stream)
+/// A sound is not used any more
+static void take_back(player* p, sound* s)
 {
-  for (unsigned i = 0; i < N_FACTORY; ++i) {
-    if (p->factory[i]->stream == stream) {
-      p->factory[i]->is_used = false;
-    }
-  }
+  s->is_used = false;
   for (sound** at = &p->files; *at; at = &(*at)->next) {
-    sound* const s = *at;
-    if (s->stream == stream) {
+    if (*at == s) {
       *at = s->next;
       player_discard(p, s);
       break;
@@ -67,22 +63,47 @@ static void take_back(player* p, const maudio_stream* stream)
   }
 }
 
+/// The effect is done with a stream
+static void take_back_stream(player* p, const maudio_stream* stream)
+{
+  for (unsigned i = 0; i < p->n_factory; ++i) {
+    if (p->factory[i]->stream == stream) {
+      take_back(p, p->factory[i]);
+      return;
+    }
+  }
+  sound* s = p->files;
+  while (s && s->stream != stream) {
+    s = s->next;
+  }
+  if (s) {
+    take_back(p, s);
+  }
+}
+
 void player_update(player* p)
 {
-  const maudio_stream* const retired = maudio_effect_retired(p->effect);
+  const maudio_stream* const retired =
+    p->effect ? maudio_effect_retired(p->effect) : NULL;
   if (retired) {
-    take_back(p, retired);
+    take_back_stream(p, retired);
   }
   sound* const wanted = p->wanted;
-  if (wanted == p->asked || wanted->is_used) {
+  sound* const before = p->asked;
+  if (wanted == before || wanted->is_used) {
     return;
   }
   wanted->is_used = true;
   p->asked        = wanted;
+  if (!p->effect) {
+    voice_stop(before->voice);
+    take_back(p, before);
+    return;
+  }
   const maudio_stream* const unplayed =
     maudio_effect_play(p->effect, wanted->stream);
   if (unplayed) {
-    take_back(p, unplayed);
+    take_back_stream(p, unplayed);
   }
 }
 

@@ -11,10 +11,10 @@
 #include <stdatomic.h>
 
 typedef struct {
-  double          rate_hz;
-  unsigned        n_channels;
-  maudio_effect*  effect;
-  sound*          factory[N_FACTORY];
+  sound_spec      spec;
+  maudio_effect*  effect; ///< What plays denoisers, NULL for generators
+  sound*          factory[MAX_FACTORY];
+  unsigned        n_factory;
   pthread_mutex_t mutex; ///< Held while garbage is freed or a path is read
 
   // Between threads
@@ -24,21 +24,20 @@ typedef struct {
 
   // The audio thread's
   sound* wanted; ///< What is to be heard in the end
-  sound* asked;  ///< What the effect was asked for last
-  sound* files;  ///< List of the sounds of files that the effect uses
+  sound* asked;  ///< What plays, or what the effect was asked for last
+  sound* files;  ///< List of the sounds of files that are in use
 } player;
 
-/// Make the factory presets and the effect, which plays the first of them
-maudio_status player_init(player*       p,
-                          double        rate_hz,
-                          unsigned      n_channels,
-                          maudio_error* error);
+/// Make the factory presets, of which the first plays
+maudio_status
+player_init(player* p, const sound_spec* spec, maudio_error* error);
 
 /// Free everything; after a player_init() that failed, too
 void player_clear(player* p);
 
 /// Play `s`: one of the factory's, or of a file, which is then the player's.
-/// A factory preset still in use for a change comes when that is over
+/// A generator plays at once; a factory preset that the effect still uses for a
+/// change comes when that is over
 MAUDIO_RT void player_want(player* p, sound* s);
 
 /// Take back what the effect has done with, go on with what is wanted

@@ -1,5 +1,6 @@
 #include "denoiser.h"
 #include "state.h"
+#include "synth.h"
 #include "worker.h"
 
 #include <lv2/core/lv2.h>
@@ -12,35 +13,47 @@ static LV2_Handle instantiate(const LV2_Descriptor*     descriptor,
                               const LV2_Feature* const* features)
 {
   (void)bundle_path;
+  if (!strcmp(descriptor->URI, URI_GENERATOR)) {
+    return synth_new(descriptor->URI, rate_hz, features);
+  }
   const unsigned n_channels = strcmp(descriptor->URI, URI_DENOISE_MONO) ? 2 : 1;
   return denoiser_new(descriptor->URI, n_channels, rate_hz, features);
 }
 
 /// Audio threading class
-static void connect_port(LV2_Handle instance, uint32_t index, void* data)
+static void connect_port(LV2_Handle plugin, uint32_t index, void* data)
 {
-  denoiser* const d = (denoiser*)instance;
-  port_connect(&d->ports, d->play.n_channels, index, data);
+  port_connect(&((instance*)plugin)->ports, index, data);
 }
 
 /// Instantiation threading class
-static void activate(LV2_Handle instance)
+static void activate_denoiser(LV2_Handle plugin)
 {
-  denoiser* const d = (denoiser*)instance;
-  maudio_effect_reset(d->play.effect);
-  d->load = 0.0f;
+  denoiser_activate((instance*)plugin);
+}
+
+/// Instantiation threading class
+static void activate_synth(LV2_Handle plugin)
+{
+  synth_activate((synth*)plugin);
 }
 
 /// Audio threading class
-static void run(LV2_Handle instance, uint32_t n_frames)
+static void run_denoiser(LV2_Handle plugin, uint32_t n_frames)
 {
-  denoiser_run((denoiser*)instance, n_frames);
+  denoiser_run((instance*)plugin, n_frames);
+}
+
+/// Audio threading class
+static void run_synth(LV2_Handle plugin, uint32_t n_frames)
+{
+  synth_run((synth*)plugin, n_frames);
 }
 
 /// Instantiation threading class
-static void cleanup(LV2_Handle instance)
+static void cleanup(LV2_Handle plugin)
 {
-  denoiser_free((denoiser*)instance);
+  instance_free((instance*)plugin);
 }
 
 /// Discovery threading class
@@ -53,10 +66,12 @@ static const void* extension_data(const char* uri)
 }
 
 static const LV2_Descriptor descriptors[] = {
-  {URI_DENOISE_MONO, instantiate, connect_port, activate, run, NULL, cleanup,
-   extension_data},
-  {URI_DENOISE_STEREO, instantiate, connect_port, activate, run, NULL, cleanup,
-   extension_data},
+  {URI_DENOISE_MONO, instantiate, connect_port, activate_denoiser, run_denoiser,
+   NULL, cleanup, extension_data},
+  {URI_DENOISE_STEREO, instantiate, connect_port, activate_denoiser,
+   run_denoiser, NULL, cleanup, extension_data},
+  {URI_GENERATOR, instantiate, connect_port, activate_synth, run_synth, NULL,
+   cleanup, extension_data},
 };
 
 /// Discovery threading class

@@ -7,10 +7,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char* const factory_names[N_FACTORY] = {"voice", "voice-live"};
+const char* const denoise_presets[N_DENOISE_PRESETS] = {"voice", "voice-live"};
 
-static maudio_status
-open_denoiser(const char* path, const maudio_model** model, maudio_error* error)
+const char* const generate_presets[N_GENERATE_PRESETS] = {"percussion",
+                                                          "piano"};
+
+/// Factory presets by task
+static const struct {
+  const char* const* names;
+  unsigned           n;
+} factory[] = {
+  [MAUDIO_TASK_DENOISE]  = {denoise_presets, N_DENOISE_PRESETS},
+  [MAUDIO_TASK_GENERATE] = {generate_presets, N_GENERATE_PRESETS},
+};
+
+unsigned sound_n_factory(maudio_task task)
+{
+  return factory[task].n;
+}
+
+static maudio_status open_model(const char*          path,
+                                maudio_task          task,
+                                const maudio_model** model,
+                                maudio_error*        error)
 {
   const maudio_status status = model_cache_open(path, model, error);
   if (status) {
@@ -18,20 +37,21 @@ open_denoiser(const char* path, const maudio_model** model, maudio_error* error)
   }
   maudio_model_info info;
   maudio_model_get_info(*model, &info);
-  if (info.task != MAUDIO_TASK_DENOISE) {
+  if (info.task != task) {
     model_cache_close(*model);
-    return maudio_fail(error, MAUDIO_ERR_UNSUPPORTED,
-                       "%s: This model makes sound, it does not remove noise",
-                       maudio_path_tail(path));
+    *model = NULL;
+    return maudio_fail(error, MAUDIO_ERR_UNSUPPORTED, "%s: This model %s",
+                       maudio_path_tail(path),
+                       task == MAUDIO_TASK_GENERATE ? "does not generate audio"
+                                                    : "does not remove noise");
   }
   return MAUDIO_SUCCESS;
 }
 
-maudio_status sound_new(const char*   path,
-                        double        rate_hz,
-                        unsigned      n_channels,
-                        sound**       made,
-                        maudio_error* error)
+maudio_status sound_new(const char*       path,
+                        const sound_spec* spec,
+                        sound**           made,
+                        maudio_error*     error)
 {
   *made                = NULL;
   const size_t n_bytes = strlen(path) + 1;
@@ -41,12 +61,13 @@ maudio_status sound_new(const char*   path,
                        maudio_path_tail(path));
   }
   memcpy(s->path, path, n_bytes);
-  maudio_status status = open_denoiser(path, &s->model, error);
-  if (status) {
-    free(s);
-    return status;
+  maudio_status status = open_model(path, spec->task, &s->model, error);
+  if (!status && spec->task == MAUDIO_TASK_GENERATE) {
+    status = voice_new(s->model, spec->rate_hz, &s->voice, error);
+  } else if (!status) {
+    status = maudio_stream_new(s->model, spec->rate_hz, spec->n_channels,
+                               &s->stream, error);
   }
-  status = maudio_stream_new(s->model, rate_hz, n_channels, &s->stream, error);
   if (status) {
     sound_free(s);
     return status;
@@ -55,21 +76,20 @@ maudio_status sound_new(const char*   path,
   return MAUDIO_SUCCESS;
 }
 
-maudio_status sound_new_factory(unsigned      index,
-                                double        rate_hz,
-                                unsigned      n_channels,
-                                sound**       made,
-                                maudio_error* error)
+maudio_status sound_new_factory(unsigned          index,
+                                const sound_spec* spec,
+                                sound**           made,
+                                maudio_error*     error)
 {
-  *made = NULL;
+  *made                    = NULL;
+  const char* const   name = factory[spec->task].names[index];
   char                path[PATH_MAX];
   const maudio_status found =
-    maudio_preset_find(factory_names[index], path, sizeof path, error);
+    maudio_preset_find(name, path, sizeof path, error);
   if (found) {
     return found;
   }
-  const maudio_status status =
-    sound_new(path, rate_hz, n_channels, made, error);
+  const maudio_status status = sound_new(path, spec, made, error);
   if (*made) {
     (*made)->is_factory = true;
   }
@@ -80,6 +100,7 @@ void sound_free(sound* freed)
 {
   if (freed) {
     maudio_stream_free(freed->stream);
+    voice_free(freed->voice);
     model_cache_close(freed->model);
     free(freed);
   }

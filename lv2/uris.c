@@ -1,6 +1,7 @@
 #include "uris.h"
 
 #include <lv2/atom/atom.h>
+#include <lv2/midi/midi.h>
 #include <lv2/patch/patch.h>
 #include <stddef.h>
 
@@ -15,6 +16,7 @@ void uris_init(uris* u, const LV2_URID_Map* map, const char* plugin_uri)
     {&u->atom_path, LV2_ATOM__Path},
     {&u->atom_string, LV2_ATOM__String},
     {&u->atom_urid, LV2_ATOM__URID},
+    {&u->midi_event, LV2_MIDI__MidiEvent},
     {&u->patch_get, LV2_PATCH__Get},
     {&u->patch_set, LV2_PATCH__Set},
     {&u->patch_subject, LV2_PATCH__subject},

@@ -8,6 +8,7 @@
 
 #define URI_DENOISE_MONO "urn:maudio:denoise-mono"
 #define URI_DENOISE_STEREO "urn:maudio:denoise-stereo"
+#define URI_GENERATOR "urn:maudio:generator"
 #define URI_MODEL "urn:maudio:model"
 
 typedef struct {
@@ -16,6 +17,7 @@ typedef struct {
   LV2_URID atom_path;
   LV2_URID atom_string;
   LV2_URID atom_urid;
+  LV2_URID midi_event;
   LV2_URID patch_get;
   LV2_URID patch_set;
   LV2_URID patch_subject;

@@ -112,7 +112,7 @@ class Logits(CommandTest):
         """Token models process no audio."""
         result = self.run_command("process", "--model", JAMBA, "in.wav", "out.wav")
         self.assertEqual(result.returncode, 1)
-        self.assert_one_sentence(result, JAMBA, "processes audio")
+        self.assert_one_sentence(result, JAMBA, "removes noise")
 
     def test_info(self):
         text = self.run_command("info", JAMBA).stdout.decode()

@@ -5,8 +5,8 @@ import signal
 import subprocess
 import unittest
 
-from support import (LATENCY_FRAMES, MONO, NOISY, ROOT, STEREO, HostTest,
-                     find_offset, need, read_text, read_wav, rms, wait_for)
+from support import (COMMAND, GENERATOR, LATENCY_FRAMES, MONO, NOISY, ROOT, STEREO, TIERS,
+                     HostTest, find_offset, need, read_text, read_wav, rms, wait_for)
 
 SAVE_STATE = os.environ["MAUDIO_SAVE_STATE"]
 
@@ -78,6 +78,31 @@ class Jalv(HostTest):
         # Where hops begin is chance here, so that the samples are not equal
         self.assertLess(error, 0.5 * removed)
         self.assertGreater(rms([found[i + at] for i in middle]), 0.01)
+
+    def test_the_generator_plays_by_itself(self):
+        """The same sound as maudio generate, at the host's rate."""
+        need("sox")
+        presets = self.path("presets")
+        os.mkdir(presets)
+        for name in ("percussion", "piano"):
+            os.symlink(TIERS, os.path.join(presets, name + ".safetensors"))
+        self.environment["MAUDIO_PRESETS"] = presets
+        jalv = self.start_jalv("-c", "seed=7", GENERATOR)
+        recorder = self.start("jack_rec", "-f", "rec.wav", "-d", "6", "-b", "24", "host:out",
+                              env=self.environment)
+        self.assertIn("host:control", self.ports())
+        wait_for(lambda: recorder.poll() is not None, "the recording", 40)
+        self.check_ends(jalv)
+        self.run_program(COMMAND, "generate", "--quiet", "--model", TIERS, "--seed", "7", "--seconds", "6",
+                         "out.wav")
+        self.run_program("sox", "out.wav", "-r", "48000", "-b", "32", "wanted.wav")
+        wanted = read_wav(self.path("wanted.wav"))[1][0][150000:200000]
+        found = read_wav(self.path("rec.wav"))[1][0]
+        at = find_offset(found, wanted, len(found) - 8192)
+        error = rms([found[at + i] - wanted[i] for i in range(40000)])
+        print(f"jalv: generator, differs by {error:.2g} of {rms(wanted):.2g}")
+        # The two conversions of rates differ near 8 kHz
+        self.assertLess(error, 0.5 * rms(wanted))
 
     def test_a_session_brings_its_model_file_back(self):
         model = os.path.join(ROOT, "presets", "voice-live.safetensors")

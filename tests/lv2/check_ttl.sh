@@ -23,9 +23,9 @@ case $report in
 esac
 
 # What it does not ask for, of each plugin and each port
-for channels in mono stereo; do
-  uri=urn:maudio:denoise-$channels
-  triples=$(serdi -q -o ntriples "$bundle/denoise-$channels.ttl")
+for plugin in denoise-mono denoise-stereo generator; do
+  uri=urn:maudio:$plugin
+  triples=$(serdi -q -o ntriples "$bundle/$plugin.ttl")
   for predicate in doap#name doap#license doap#shortdesc lv2core#minorVersion \
     lv2core#microVersion lv2core#project rdf-schema#comment; do
     echo "$triples" | grep -q "^<$uri> <[^>]*$predicate> " ||
@@ -39,7 +39,7 @@ for channels in mono stereo; do
   done
 
   # Presets: each in the manifest has a label and values
-  presets=$(serdi -q -o ntriples "$bundle/presets-$channels.ttl")
+  presets=$(serdi -q -o ntriples "$bundle/presets-${plugin#denoise-}.ttl")
   for preset in $(serdi -q -o ntriples "$bundle/manifest.ttl" |
     sed -n "s,^<\($uri:[^>]*\)> <[^>]*appliesTo> .*,\1,p"); do
     echo "$presets" | grep -q "^<$preset> <[^>]*rdf-schema#label> " ||

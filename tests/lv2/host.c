@@ -3,6 +3,7 @@
 #include <lv2/atom/atom.h>
 #include <lv2/atom/forge.h>
 #include <lv2/atom/util.h>
+#include <lv2/midi/midi.h>
 #include <lv2/patch/patch.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -35,7 +36,7 @@ struct host {
   host_worker                 worker;
   LV2_Worker_Schedule         schedule;
   LV2_Feature                 schedule_feature;
-  float                       ports[N_PORTS];
+  float                       ports[N_GENERATOR_PORTS];
   LV2_Atom_Forge              forge;
   LV2_Atom_Forge_Frame        frame; ///< Of the sequence in `control`
   uint64_t                    control[N_BUFFER / 8];
@@ -43,7 +44,9 @@ struct host {
   char                        told[N_BUFFER];
   bool                        is_told;
   bool                        is_refused;
-  unsigned                    n_channels;
+  unsigned                    n_in;
+  unsigned                    n_out;
+  unsigned                    n_ports; ///< After those of the audio
   void (*enter)(void);     ///< Called before the plugin's audio functions
   unsigned (*leave)(void); ///< Called after them
   unsigned n_watched;      ///< Sum of what that returned
@@ -258,11 +261,12 @@ static void begin_control(host* h)
 
 static void connect_ports(host* h)
 {
-  for (uint32_t i = 0; i < N_PORTS; ++i) {
+  const uint32_t n_audio = h->n_in + h->n_out;
+  for (uint32_t i = 0; i < h->n_ports; ++i) {
     void* const data = i == PORT_CONTROL  ? (void*)h->control
                        : i == PORT_NOTIFY ? (void*)h->notify
                                           : (void*)&h->ports[i];
-    lilv_instance_connect_port(h->instance, 2 * h->n_channels + i, data);
+    lilv_instance_connect_port(h->instance, n_audio + i, data);
   }
 }
 
@@ -271,7 +275,8 @@ host* host_new(const char* uri, double rate_hz, host_worker worker)
   host* const h = (host*)calloc(1, sizeof *h);
   assert_non_null(h);
   h->worker           = worker;
-  h->n_channels       = strcmp(uri, HOST_MONO) ? 2 : 1;
+  h->n_in             = !strcmp(uri, HOST_STEREO) ? 2 : !strcmp(uri, HOST_MONO);
+  h->n_out            = h->n_in ? h->n_in : 1;
   h->schedule         = (LV2_Worker_Schedule){h, schedule_work};
   h->schedule_feature = (LV2_Feature){LV2_WORKER__schedule, &h->schedule};
   const LV2_Feature* const features[] = {
@@ -286,9 +291,12 @@ host* host_new(const char* uri, double rate_hz, host_worker worker)
   }
   h->work = (const LV2_Worker_Interface*)lilv_instance_get_extension_data(
     h->instance, LV2_WORKER__interface);
-  float defaults[2 * MAUDIO_MAX_CHANNELS + N_PORTS];
+  const unsigned n_audio = h->n_in + h->n_out;
+  h->n_ports             = lilv_plugin_get_num_ports(plugin) - n_audio;
+  assert_in_range(h->n_ports, 1, N_GENERATOR_PORTS);
+  float defaults[2 * MAUDIO_MAX_CHANNELS + N_GENERATOR_PORTS];
   lilv_plugin_get_port_ranges_float(plugin, NULL, NULL, defaults);
-  memcpy(h->ports, defaults + 2 * h->n_channels, sizeof h->ports);
+  memcpy(h->ports, defaults + n_audio, h->n_ports * sizeof h->ports[0]);
   lv2_atom_forge_init(&h->forge, &urid_map);
   begin_control(h);
   connect_ports(h);
@@ -401,12 +409,14 @@ static void deliver_responses(host* h)
 
 void host_run(host* h, const float* const* in, float* const* out, size_t n)
 {
-  for (unsigned c = 0; c < h->n_channels; ++c) {
+  for (unsigned c = 0; c < h->n_in; ++c) {
     // Connected through void*, though it only reads
     float* input = NULL;
     memcpy(&input, &in[c], sizeof input);
     lilv_instance_connect_port(h->instance, c, input);
-    lilv_instance_connect_port(h->instance, h->n_channels + c, out[c]);
+  }
+  for (unsigned c = 0; c < h->n_out; ++c) {
+    lilv_instance_connect_port(h->instance, h->n_in + c, out[c]);
   }
   LV2_Atom_Sequence* const notify = (LV2_Atom_Sequence*)h->notify;
   notify->atom.size               = N_BUFFER;
@@ -432,9 +442,11 @@ void host_process(host*               h,
     const size_t n      = wanted < n_frames - done ? wanted : n_frames - done;
     const float* from[MAUDIO_MAX_CHANNELS] = {NULL};
     float*       to[MAUDIO_MAX_CHANNELS]   = {NULL};
-    for (unsigned c = 0; c < h->n_channels; ++c) {
+    for (unsigned c = 0; c < h->n_in; ++c) {
       from[c] = in[c] + done;
-      to[c]   = out[c] + done;
+    }
+    for (unsigned c = 0; c < h->n_out; ++c) {
+      to[c] = out[c] + done;
     }
     host_run(h, from, to, n);
     done += n;
@@ -455,6 +467,13 @@ static void send_message(host* h, const char* type, const char* path)
     lv2_atom_forge_path(forge, path, (uint32_t)strlen(path));
   }
   lv2_atom_forge_pop(forge, &object);
+}
+
+void host_send_midi(host* h, uint32_t frame, const uint8_t* bytes)
+{
+  lv2_atom_forge_frame_time(&h->forge, frame);
+  lv2_atom_forge_atom(&h->forge, 3, map_uri(NULL, LV2_MIDI__MidiEvent));
+  lv2_atom_forge_write(&h->forge, bytes, 3);
 }
 
 void host_set_model(host* h, const char* path)

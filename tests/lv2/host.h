@@ -14,6 +14,7 @@
 
 #define HOST_MONO "urn:maudio:denoise-mono"
 #define HOST_STEREO "urn:maudio:denoise-stereo"
+#define HOST_GENERATOR "urn:maudio:generator"
 #define HOST_MODEL "urn:maudio:model"
 
 /// When the plugin's worker works
@@ -56,6 +57,9 @@ void host_process(host*               h,
                   float* const*       out,
                   size_t              n_frames,
                   size_t              block);
+
+/// Send a MIDI message of three bytes with the next run, at a frame of it
+void host_send_midi(host* h, uint32_t frame, const uint8_t* bytes);
 
 /// Send patch:Set of the model file with the next run
 void host_set_model(host* h, const char* path);

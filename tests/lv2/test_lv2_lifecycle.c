@@ -1,3 +1,4 @@
+#include "generators.h"
 #include "host.h"
 
 #include <setjmp.h>
@@ -21,6 +22,8 @@ static unsigned n_cycles = 50;
 static char folder[] = "/tmp/maudio-lv2-XXXXXX";
 static char voice[64];
 static char voice_live[64];
+static char percussion[64];
+static char piano[64];
 
 /// Small networks as presets: valgrind is slow
 static int make_presets(void** state)
@@ -29,6 +32,10 @@ static int make_presets(void** state)
   assert_non_null(mkdtemp(folder));
   snprintf(voice, sizeof voice, "%s/voice.safetensors", folder);
   snprintf(voice_live, sizeof voice_live, "%s/voice-live.safetensors", folder);
+  snprintf(percussion, sizeof percussion, "%s/percussion.safetensors", folder);
+  snprintf(piano, sizeof piano, "%s/piano.safetensors", folder);
+  host_copy_file(TIERS, percussion);
+  host_copy_file(TIERS, piano);
   host_copy_file(BANDS, voice);
   host_copy_file(WHOLE, voice_live);
   return setenv("MAUDIO_PRESETS", folder, 1);
@@ -37,7 +44,8 @@ static int make_presets(void** state)
 static int remove_presets(void** state)
 {
   (void)state;
-  return remove(voice) || remove(voice_live) || rmdir(folder);
+  return remove(voice) || remove(voice_live) || remove(percussion) ||
+         remove(piano) || rmdir(folder);
 }
 
 static double now_ms(void)
@@ -79,15 +87,21 @@ static void an_instance_is_made_in_50_ms(void** state)
   assert_true(warm < 50.0);
 }
 
+static void check_refused(const char* uri, double rate_hz)
+{
+  assert_null(host_new(uri, rate_hz, HOST_DEFERRED));
+  const char* const logged = host_logged();
+  assert_non_null(strstr(logged, "Sample rate"));
+  assert_ptr_equal(strchr(logged, '\n'), logged + strlen(logged) - 1);
+}
+
 static void other_rates_are_refused_with_a_sentence(void** state)
 {
   (void)state;
   static const double rates[] = {0, 7999, 192001, -48000, 1e300};
   for (size_t i = 0; i < sizeof rates / sizeof rates[0]; ++i) {
-    assert_null(host_new(HOST_MONO, rates[i], HOST_DEFERRED));
-    const char* const logged = host_logged();
-    assert_non_null(strstr(logged, "Sample rate"));
-    assert_ptr_equal(strchr(logged, '\n'), logged + strlen(logged) - 1);
+    check_refused(HOST_MONO, rates[i]);
+    check_refused(HOST_GENERATOR, rates[i]);
   }
 }
 
@@ -137,6 +151,7 @@ static void cycles_leave_nothing_behind(void** state)
   float              y[128] = {0};
   const float* const in[]   = {x, x};
   float* const       out[]  = {y, y + 64};
+  const char* const  uris[] = {HOST_MONO, HOST_STEREO, HOST_GENERATOR};
   // For speed: keeps the weights, most of the time
   host* other = host_new(HOST_MONO, 8000, HOST_DEFERRED);
   for (unsigned i = 0; i < n_cycles; ++i) {
@@ -146,8 +161,7 @@ static void cycles_leave_nothing_behind(void** state)
     } else if (i % 500 == 11) {
       other = host_new(HOST_MONO, 8000, HOST_DEFERRED);
     }
-    host* const h =
-      host_new(i % 2 ? HOST_MONO : HOST_STEREO, 8000, HOST_DEFERRED);
+    host* const h = host_new(uris[i % 3], i % 2 ? 8000 : 16000, HOST_DEFERRED);
     assert_non_null(h);
     if (i % 5 > 0) {
       host_run(h, in, out, 64);
@@ -155,7 +169,7 @@ static void cycles_leave_nothing_behind(void** state)
     if (i % 5 > 1) {
       *host_port(h, PORT_PRESET) = 1.0f;
       host_run(h, in, out, 64);
-      host_set_model(h, BANDS);
+      host_set_model(h, i % 3 < 2 ? BANDS : TIERS);
       host_run(h, in, out, 64);
     }
     if (i % 5 > 2) {
@@ -164,7 +178,7 @@ static void cycles_leave_nothing_behind(void** state)
     if (i % 5 > 3) {
       host_run(h, in, out, 64);
       host_run(h, in, out, 64);
-      host_set_model(h, BANDS);
+      host_set_model(h, i % 3 < 2 ? BANDS : TIERS);
       host_run(h, in, out, 64);
       host_work(h);
       host_run(h, in, out, 0);
@@ -179,9 +193,10 @@ int main(int argc, char** argv)
   const struct CMUnitTest all[] = {
     cmocka_unit_test(an_instance_is_made_in_50_ms),
     cmocka_unit_test(other_rates_are_refused_with_a_sentence),
-    cmocka_unit_test(a_damaged_preset_is_refused_with_a_sentence),
     cmocka_unit_test(rates_may_change_by_a_new_instance),
     cmocka_unit_test(cycles_leave_nothing_behind),
+    // The last: it forgets the generators
+    cmocka_unit_test(a_damaged_preset_is_refused_with_a_sentence),
   };
   const struct CMUnitTest endurance[] = {
     cmocka_unit_test(cycles_leave_nothing_behind),
@@ -193,5 +208,5 @@ int main(int argc, char** argv)
     lilv_world_free(host_world());
     return failed;
   }
-  return cmocka_run_group_tests(all, NULL, NULL);
+  return cmocka_run_group_tests(all, generators_make, generators_remove);
 }

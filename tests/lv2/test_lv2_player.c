@@ -16,12 +16,14 @@
 /// Frames in which any change is over
 #define N_CHANGE 12000
 
+static const sound_spec spec = {MAUDIO_TASK_DENOISE, RATE, 1};
+
 static player* player_new(void)
 {
   player* const p = (player*)calloc(1, sizeof *p);
   assert_non_null(p);
   maudio_error error = {.message = ""};
-  if (player_init(p, RATE, 1, &error)) {
+  if (player_init(p, &spec, &error)) {
     fail_msg("%s", error.message);
   }
   return p;
@@ -37,7 +39,7 @@ static sound* open_sound(const char* path)
 {
   sound*       made  = NULL;
   maudio_error error = {.message = ""};
-  if (sound_new(path, RATE, 1, &made, &error)) {
+  if (sound_new(path, &spec, &made, &error)) {
     fail_msg("%s", error.message);
   }
   return made;
@@ -146,7 +148,8 @@ static void a_bad_rate_leaves_nothing_behind(void** state)
   player* const p     = (player*)calloc(1, sizeof *p);
   maudio_error  error = {.message = ""};
   assert_non_null(p);
-  assert_int_equal(player_init(p, 1.0, 1, &error), MAUDIO_ERR_BAD_ARG);
+  const sound_spec slow = {MAUDIO_TASK_DENOISE, 1.0, 1};
+  assert_int_equal(player_init(p, &slow, &error), MAUDIO_ERR_BAD_ARG);
   assert_non_null(strstr(error.message, "1 Hz"));
   player_free(p);
 }

@@ -9,27 +9,63 @@
 
 #include <cmocka.h>
 
-/// What the ttl says of each of port_index
-static const struct {
+/// What the ttl says of a port
+typedef struct {
   const char* symbol;
   float       low;
   float       standard;
   float       high;
-} expected[N_PORTS] = {
-  [PORT_CONTROL]         = {"control", NAN, NAN, NAN},
-  [PORT_NOTIFY]          = {"notify", NAN, NAN, NAN},
-  [PORT_ENABLED]         = {"enabled", 0, 1, 1},
-  [PORT_STRENGTH]        = {"strength", 0, 1, 1},
-  [PORT_MAX_ATTENUATION] = {"max_attenuation", 0, 100, 100},
-  [PORT_MIX]             = {"mix", 0, 1, 1},
-  [PORT_OUTPUT_GAIN]     = {"output_gain", -60, 0, 24},
-  [PORT_PRESET]          = {"preset", 0, 0, N_FACTORY - 1},
-  [PORT_LATENCY]         = {"latency", 0, NAN, 192000},
-  [PORT_REDUCTION]       = {"reduction", 0, NAN, 100},
-  [PORT_LOAD]            = {"load", 0, NAN, 100},
+  bool        is_output;
+} port_text;
+
+static const port_text denoise_ports[N_PORTS] = {
+  [PORT_CONTROL]         = {"control", NAN, NAN, NAN, false},
+  [PORT_NOTIFY]          = {"notify", NAN, NAN, NAN, true},
+  [PORT_ENABLED]         = {"enabled", 0, 1, 1, false},
+  [PORT_STRENGTH]        = {"strength", 0, 1, 1, false},
+  [PORT_MAX_ATTENUATION] = {"max_attenuation", 0, 100, 100, false},
+  [PORT_MIX]             = {"mix", 0, 1, 1, false},
+  [PORT_OUTPUT_GAIN]     = {"output_gain", -60, 0, 24, false},
+  [PORT_PRESET]          = {"preset", 0, 0, N_DENOISE_PRESETS - 1, false},
+  [PORT_LATENCY]         = {"latency", 0, NAN, 192000, true},
+  [PORT_REDUCTION]       = {"reduction", 0, NAN, 100, true},
+  [PORT_LOAD]            = {"load", 0, NAN, 100, true},
 };
 
-static const char* const plugins[] = {HOST_MONO, HOST_STEREO};
+static const port_text generator_ports[N_GENERATOR_PORTS] = {
+  [PORT_CONTROL]     = {"control", NAN, NAN, NAN, false},
+  [PORT_NOTIFY]      = {"notify", NAN, NAN, NAN, true},
+  [PORT_ENABLED]     = {"enabled", 0, 1, 1, false},
+  [PORT_SEED]        = {"seed", 0, 0, 999999, false},
+  [PORT_TEMPERATURE] = {"temperature", 0, 1, 2, false},
+  [PORT_TOP_P]       = {"top_p", 0, 1, 1, false},
+  [PORT_OUTPUT_GAIN] = {"output_gain", -60, 0, 24, false},
+  [PORT_PRESET]      = {"preset", 0, 0, N_GENERATE_PRESETS - 1, false},
+  [PORT_LATENCY]     = {"latency", 0, NAN, 192000, true},
+  [PORT_RETRIGGER]   = {"retrigger", 0, 0, 1, false},
+  [PORT_LOAD]        = {"load", 0, NAN, 200, true},
+  [PORT_GATE]        = {"gate", 0, 0, 1, false},
+  [PORT_RELEASE]     = {"release", 5, 100, 5000, false},
+};
+
+static const struct {
+  const char*        uri;
+  const port_text*   ports;
+  uint32_t           n_ports;
+  uint32_t           n_in;
+  uint32_t           n_audio;
+  const char* const* presets;
+  uint32_t           n_presets;
+  uint32_t           n_preset_values; ///< Ports that each pset:Preset sets
+} plugins[] = {
+  {HOST_MONO, denoise_ports, N_PORTS, 1, 2, denoise_presets, N_DENOISE_PRESETS,
+   5},
+  {HOST_STEREO, denoise_ports, N_PORTS, 2, 4, denoise_presets,
+   N_DENOISE_PRESETS, 5},
+  {HOST_GENERATOR, generator_ports, N_GENERATOR_PORTS, 0, 1, generate_presets,
+   N_GENERATE_PRESETS, 6},
+};
+#define N_PLUGINS (sizeof plugins / sizeof plugins[0])
 
 static bool
 port_is_a(const LilvPlugin* p, const LilvPort* port, const char* uri)
@@ -49,10 +85,10 @@ static void check_equal(float found, float wanted)
 static void indices_are_unique_and_contiguous(void** state)
 {
   (void)state;
-  for (unsigned p = 0; p < 2; ++p) {
-    const LilvPlugin* const plugin = host_plugin(plugins[p]);
+  for (size_t p = 0; p < N_PLUGINS; ++p) {
+    const LilvPlugin* const plugin = host_plugin(plugins[p].uri);
     const uint32_t          n      = lilv_plugin_get_num_ports(plugin);
-    assert_int_equal(n, 2 * (p + 1) + N_PORTS);
+    assert_int_equal(n, plugins[p].n_audio + plugins[p].n_ports);
     for (uint32_t i = 0; i < n; ++i) {
       const LilvPort* const port = lilv_plugin_get_port_by_index(plugin, i);
       assert_non_null(port);
@@ -67,13 +103,14 @@ static void indices_are_unique_and_contiguous(void** state)
 static void audio_comes_first(void** state)
 {
   (void)state;
-  for (unsigned p = 0; p < 2; ++p) {
-    const LilvPlugin* const plugin = host_plugin(plugins[p]);
-    for (unsigned i = 0; i < 2 * (p + 1); ++i) {
+  for (size_t p = 0; p < N_PLUGINS; ++p) {
+    const LilvPlugin* const plugin = host_plugin(plugins[p].uri);
+    for (uint32_t i = 0; i < plugins[p].n_audio; ++i) {
       const LilvPort* const port = lilv_plugin_get_port_by_index(plugin, i);
       assert_true(port_is_a(plugin, port, LILV_URI_AUDIO_PORT));
-      assert_true(port_is_a(
-        plugin, port, i < p + 1 ? LILV_URI_INPUT_PORT : LILV_URI_OUTPUT_PORT));
+      assert_true(port_is_a(plugin, port,
+                            i < plugins[p].n_in ? LILV_URI_INPUT_PORT
+                                                : LILV_URI_OUTPUT_PORT));
     }
   }
 }
@@ -81,27 +118,28 @@ static void audio_comes_first(void** state)
 static void ports_are_those_of_the_code(void** state)
 {
   (void)state;
-  for (unsigned p = 0; p < 2; ++p) {
-    const LilvPlugin* const plugin = host_plugin(plugins[p]);
-    const uint32_t          first  = 2 * (p + 1);
+  for (size_t p = 0; p < N_PLUGINS; ++p) {
+    const LilvPlugin* const plugin = host_plugin(plugins[p].uri);
+    const uint32_t          first  = plugins[p].n_audio;
     float                   low[32];
     float                   high[32];
     float                   standard[32];
     lilv_plugin_get_port_ranges_float(plugin, low, high, standard);
-    for (uint32_t i = 0; i < N_PORTS; ++i) {
-      const LilvPort* const port =
+    for (uint32_t i = 0; i < plugins[p].n_ports; ++i) {
+      const port_text* const wanted = &plugins[p].ports[i];
+      const LilvPort* const  port =
         lilv_plugin_get_port_by_index(plugin, first + i);
       const char* const symbol =
         lilv_node_as_string(lilv_port_get_symbol(plugin, port));
-      assert_string_equal(symbol, expected[i].symbol);
-      check_equal(low[first + i], expected[i].low);
-      check_equal(standard[first + i], expected[i].standard);
-      check_equal(high[first + i], expected[i].high);
+      assert_string_equal(symbol, wanted->symbol);
+      check_equal(low[first + i], wanted->low);
+      check_equal(standard[first + i], wanted->standard);
+      check_equal(high[first + i], wanted->high);
       assert_false(standard[first + i] < low[first + i]);
       assert_false(standard[first + i] > high[first + i]);
-      const bool is_output = i == PORT_NOTIFY || i >= PORT_LATENCY;
-      assert_true(port_is_a(
-        plugin, port, is_output ? LILV_URI_OUTPUT_PORT : LILV_URI_INPUT_PORT));
+      assert_true(port_is_a(plugin, port,
+                            wanted->is_output ? LILV_URI_OUTPUT_PORT
+                                              : LILV_URI_INPUT_PORT));
       assert_true(port_is_a(plugin, port,
                             i <= PORT_NOTIFY ? LILV_URI_ATOM_PORT
                                              : LILV_URI_CONTROL_PORT));
@@ -117,13 +155,13 @@ static void enabled_is_designated(void** state)
   (void)state;
   LilvNode* const input   = lilv_new_uri(host_world(), LILV_URI_INPUT_PORT);
   LilvNode* const enabled = lilv_new_uri(host_world(), LV2_CORE__enabled);
-  for (unsigned p = 0; p < 2; ++p) {
-    const LilvPlugin* const plugin = host_plugin(plugins[p]);
+  for (size_t p = 0; p < N_PLUGINS; ++p) {
+    const LilvPlugin* const plugin = host_plugin(plugins[p].uri);
     const LilvPort* const   port =
       lilv_plugin_get_port_by_designation(plugin, input, enabled);
     assert_non_null(port);
     assert_int_equal(lilv_port_get_index(plugin, port),
-                     2 * (p + 1) + PORT_ENABLED);
+                     plugins[p].n_audio + PORT_ENABLED);
   }
   lilv_node_free(enabled);
   lilv_node_free(input);
@@ -133,26 +171,35 @@ static void enabled_is_designated(void** state)
 static void preset_numbers_are_those_of_the_table(void** state)
 {
   (void)state;
-  assert_string_equal(factory_names[0], "voice");
-  assert_string_equal(factory_names[1], "voice-live");
-  for (unsigned p = 0; p < 2; ++p) {
-    const LilvPlugin* const plugin = host_plugin(plugins[p]);
+  assert_string_equal(denoise_presets[0], "voice");
+  assert_string_equal(denoise_presets[1], "voice-live");
+  assert_string_equal(generate_presets[0], "percussion");
+  assert_string_equal(generate_presets[1], "piano");
+  for (size_t p = 0; p < N_PLUGINS; ++p) {
+    const LilvPlugin* const plugin = host_plugin(plugins[p].uri);
     const LilvPort* const   port =
-      lilv_plugin_get_port_by_index(plugin, 2 * (p + 1) + PORT_PRESET);
+      lilv_plugin_get_port_by_index(plugin, plugins[p].n_audio + PORT_PRESET);
     LilvScalePoints* const points = lilv_port_get_scale_points(plugin, port);
-    assert_int_equal(lilv_scale_points_size(points), N_FACTORY);
+    assert_int_equal(lilv_scale_points_size(points), plugins[p].n_presets);
     LILV_FOREACH(scale_points, i, points)
     {
       const LilvScalePoint* const point = lilv_scale_points_get(points, i);
       const int number = lilv_node_as_int(lilv_scale_point_get_value(point));
-      assert_in_range(number, 0, N_FACTORY - 1);
+      assert_in_range(number, 0, plugins[p].n_presets - 1);
       assert_string_equal(
         lilv_node_as_string(lilv_scale_point_get_label(point)),
-        factory_names[number]);
+        plugins[p].presets[number]);
     }
     lilv_scale_points_free(points);
   }
 }
+
+/// What check_preset_value() checks against, and counts
+typedef struct {
+  const port_text* ports;
+  uint32_t         n_ports;
+  unsigned         n_values;
+} preset_check;
 
 static void check_preset_value(const char* symbol,
                                void*       user,
@@ -170,14 +217,17 @@ static void check_preset_value(const char* symbol,
   } else {
     memcpy(&number, value, 4);
   }
-  unsigned i = 0;
-  while (i < N_PORTS && strcmp(expected[i].symbol, symbol)) {
-    ++i;
+  preset_check* const check = (preset_check*)user;
+  const port_text*    port  = NULL;
+  for (uint32_t i = PORT_STRENGTH; i < check->n_ports; ++i) {
+    if (!strcmp(check->ports[i].symbol, symbol)) {
+      port = &check->ports[i];
+    }
   }
-  assert_in_range(i, PORT_STRENGTH, PORT_PRESET);
-  const unsigned port = i % N_PORTS; // As cppcheck does not know the above
-  assert_true(number >= expected[port].low && number <= expected[port].high);
-  ++*(unsigned*)user;
+  assert_non_null(port);
+  assert_true(port && !port->is_output);
+  assert_true(port && number >= port->low && number <= port->high);
+  ++check->n_values;
 }
 
 static void factory_presets_fit_the_ports(void** state)
@@ -186,9 +236,9 @@ static void factory_presets_fit_the_ports(void** state)
   LilvWorld* const world = host_world();
   LilvNode* const  type =
     lilv_new_uri(world, "http://lv2plug.in/ns/ext/presets#Preset");
-  for (unsigned p = 0; p < 2; ++p) {
+  for (size_t p = 0; p < N_PLUGINS; ++p) {
     LilvNodes* const presets =
-      lilv_plugin_get_related(host_plugin(plugins[p]), type);
+      lilv_plugin_get_related(host_plugin(plugins[p].uri), type);
     assert_int_equal(lilv_nodes_size(presets), 4);
     LILV_FOREACH(nodes, i, presets)
     {
@@ -198,14 +248,52 @@ static void factory_presets_fit_the_ports(void** state)
         lilv_state_new_from_world(world, host_map(), node);
       assert_non_null(preset);
       assert_non_null(lilv_state_get_label(preset));
-      unsigned n_values = 0;
-      lilv_state_emit_port_values(preset, check_preset_value, &n_values);
-      assert_int_equal(n_values, PORT_PRESET - PORT_ENABLED);
+      preset_check check = {plugins[p].ports, plugins[p].n_ports, 0};
+      lilv_state_emit_port_values(preset, check_preset_value, &check);
+      assert_int_equal(check.n_values, plugins[p].n_preset_values);
       lilv_state_free(preset);
     }
     lilv_nodes_free(presets);
   }
   lilv_node_free(type);
+}
+
+static bool has_name(const char* const* names, unsigned n, const char* name)
+{
+  for (unsigned i = 0; i < n; ++i) {
+    if (!strcmp(names[i], name)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool check_task(const char* name, const char* path, void* user)
+{
+  maudio_model*     model = NULL;
+  maudio_model_info info;
+  assert_int_equal(maudio_model_open(path, &model, NULL), 0);
+  maudio_model_get_info(model, &info);
+  if (has_name(denoise_presets, N_DENOISE_PRESETS, name)) {
+    assert_int_equal(info.task, MAUDIO_TASK_DENOISE);
+  }
+  if (info.task == MAUDIO_TASK_GENERATE) {
+    assert_true(has_name(generate_presets, N_GENERATE_PRESETS, name));
+  } else {
+    assert_false(has_name(generate_presets, N_GENERATE_PRESETS, name));
+  }
+  maudio_model_free(model);
+  ++*(unsigned*)user;
+  return true;
+}
+
+/// Neither plugin offers what the other one plays, and no generator is left out
+static void presets_are_where_their_task_is(void** state)
+{
+  (void)state;
+  unsigned n = 0;
+  assert_int_equal(maudio_preset_each(check_task, &n, NULL), 0);
+  assert_true(n >= N_DENOISE_PRESETS);
 }
 
 int main(void)
@@ -217,6 +305,7 @@ int main(void)
     cmocka_unit_test(enabled_is_designated),
     cmocka_unit_test(preset_numbers_are_those_of_the_table),
     cmocka_unit_test(factory_presets_fit_the_ports),
+    cmocka_unit_test(presets_are_where_their_task_is),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
