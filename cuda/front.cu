@@ -1,0 +1,341 @@
+#include "front.h"
+
+#include "device.cuh"
+
+namespace
+{
+
+constexpr int N_THREADS = 256;
+
+/// As in core/spectral.c
+constexpr float MAX_SAMPLE = 1e9f;
+constexpr float CANCELLED  = 1e-3f;
+
+/// Return the last slice whose first row, or frame, is not after `at`
+__device__ int find_slice(const gpu_front_batch& b, int64_t at, bool is_frame)
+{
+  int low  = 0;
+  int high = b.n_slices - 1;
+  while (low < high) {
+    const int     middle = (low + high + 1) / 2;
+    const int64_t first =
+      is_frame ? b.slices[middle].first_frame : b.slices[middle].first_row;
+    if (first <= at) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
+/// Sample `at` of a slice, which may be before its first
+__device__ float sample_at(const gpu_spectral&    s,
+                           const gpu_front_slice& slice,
+                           int                    channel,
+                           int64_t                at)
+{
+  return at >= 0 ? finite_or_zero(slice.in[channel][at])
+                 : slice.channels[channel].past[s.n_past + at];
+}
+
+__global__ __launch_bounds__(N_THREADS) void gather_kernel(gpu_spectral    s,
+                                                           gpu_front_batch b,
+                                                           int64_t first_row,
+                                                           float*  time)
+{
+  const int64_t          row     = first_row + blockIdx.x;
+  const gpu_front_slice& slice   = b.slices[find_slice(b, row, false)];
+  const int64_t          own     = row - slice.first_row;
+  const int              channel = (int)(own / slice.n_frames);
+  const int64_t          end     = (own % slice.n_frames + 1) * s.hop;
+  float* const           to      = time + (int64_t)blockIdx.x * s.n_fft;
+  for (int i = threadIdx.x; i < s.n_fft; i += N_THREADS) {
+    float x = 0.0f;
+    if (i < s.window) {
+      x = sample_at(s, slice, channel, end - s.window + i);
+      x = fminf(fmaxf(x, -MAX_SAMPLE), MAX_SAMPLE) * s.analysis[i];
+    }
+    to[i] = x;
+  }
+}
+
+__device__ float power(float2 x)
+{
+  return x.x * x.x + x.y * x.y;
+}
+
+/// Bin `j` of two channels: their common phase and mean power
+__device__ float2 merge(float2 left, float2 right)
+{
+  const float left_power  = power(left);
+  const float right_power = power(right);
+  const float total       = left_power + right_power;
+  float2      mid         = make_float2(left.x + right.x, left.y + right.y);
+  if (power(mid) < CANCELLED * total) {
+    mid = left_power < right_power ? right : left;
+  }
+  const float mid_power = power(mid);
+  const float scale = mid_power > 0.0f ? sqrtf(0.5f * total / mid_power) : 0.0f;
+  return make_float2(mid.x * scale, mid.y * scale);
+}
+
+__global__
+__launch_bounds__(N_THREADS) void features_kernel(gpu_spectral    s,
+                                                  gpu_front_batch b,
+                                                  const float2*   spectra,
+                                                  float*          features,
+                                                  int64_t         stride)
+{
+  const int64_t          frame = b.first_frame + blockIdx.x;
+  const gpu_front_slice& slice = b.slices[find_slice(b, frame, true)];
+  const int64_t          own   = slice.first_row + frame - slice.first_frame;
+  const float2* const    x0    = spectra + own * s.n_bins;
+  const float2* const    x1    = x0 + slice.n_frames * s.n_bins;
+  const bool             is_stereo = slice.n_channels == 2;
+  float* const           to        = features + frame * stride;
+  const float            exponent  = 0.5f * (s.compress - 1.0f);
+
+  for (int k = threadIdx.x; k < s.n_model_bins; k += N_THREADS) {
+    float re = 0.0f;
+    float im = 0.0f;
+    if (k < s.n_sources) {
+      const maudio_bin_source source = s.sources[k];
+      const int               j      = (int)source.lower;
+      const int               i      = j + 1 < s.n_bins ? j + 1 : j;
+      const float2            a      = is_stereo ? merge(x0[j], x1[j]) : x0[j];
+      const float2            c      = is_stereo ? merge(x0[i], x1[i]) : x0[i];
+      const float             ar     = source.weights[0].r;
+      const float             ai     = source.weights[0].i;
+      const float             cr     = source.weights[1].r;
+      const float             ci     = source.weights[1].i;
+      re = (ar * a.x - ai * a.y) + (cr * c.x - ci * c.y);
+      im = (ar * a.y + ai * a.x) + (cr * c.y + ci * c.x);
+    }
+    const float log_power = logf(re * re + im * im + s.power_floor);
+    const float gain      = expf(exponent * log_power);
+    to[3 * k]             = re * gain;
+    to[3 * k + 1]         = im * gain;
+    to[3 * k + 2]         = fmaf(log_power, 0.1f, 1.0f);
+  }
+}
+
+/// Bin `k` of the model's mask, 1 added
+__device__ float2 mask_bin(const float* mask, int k)
+{
+  return make_float2(1.0f + mask[2 * k], mask[2 * k + 1]);
+}
+
+/// Mean magnitude of the upper part of the mask; all threads get it
+__device__ float upper_gain(const gpu_spectral& s, const float* mask)
+{
+  __shared__ float sums[N_THREADS / GPU_WARP];
+  const int        first = s.n_model_bins * 3 / 4;
+  const int        last  = s.n_model_bins * 19 / 20;
+  float            sum   = 0.0f;
+  for (int k = first + (int)threadIdx.x; k <= last; k += N_THREADS) {
+    sum += sqrtf(power(mask_bin(mask, k)));
+  }
+  sum = warp_sum(sum);
+  if (threadIdx.x % GPU_WARP == 0) {
+    sums[threadIdx.x / GPU_WARP] = sum;
+  }
+  __syncthreads();
+  float total = 0.0f;
+  for (int i = 0; i < N_THREADS / GPU_WARP; ++i) {
+    total += sums[i];
+  }
+  return total / (float)(last - first + 1);
+}
+
+/// Keep the magnitude of a gain from falling below `floor`
+__device__ float2 limit(float2 gain, float floor)
+{
+  const float m = sqrtf(power(gain));
+  if (m >= floor) {
+    return gain;
+  }
+  return m > 1e-6f ? make_float2(gain.x * (floor / m), gain.y * (floor / m))
+                   : make_float2(floor, 0.0f);
+}
+
+__global__ __launch_bounds__(N_THREADS) void mask_kernel(gpu_spectral    s,
+                                                         gpu_front_batch b,
+                                                         int64_t first_row,
+                                                         const float2* spectra,
+                                                         const float*  masks,
+                                                         int64_t       stride,
+                                                         float2*       masked)
+{
+  const int64_t          row   = first_row + blockIdx.x;
+  const gpu_front_slice& slice = b.slices[find_slice(b, row, false)];
+  const int64_t          frame =
+    slice.first_frame + (row - slice.first_row) % slice.n_frames;
+  const float* const  mask = masks + frame * stride;
+  const float2* const x    = spectra + row * s.n_bins;
+  float2* const       to   = masked + (int64_t)blockIdx.x * s.n_bins;
+  const float upper        = s.n_inside < s.n_bins ? upper_gain(s, mask) : 0.0f;
+
+  for (int j = threadIdx.x; j < s.n_bins; j += N_THREADS) {
+    float2 gain = make_float2(upper, 0.0f);
+    if (j < s.n_inside) {
+      const maudio_mask_source source = s.masks[j];
+      const float2             a      = mask_bin(mask, (int)source.lower);
+      const float2             c      = mask_bin(mask, (int)source.upper);
+      gain = make_float2(a.x + source.fraction * (c.x - a.x),
+                         a.y + source.fraction * (c.y - a.y));
+    }
+    if (slice.floor > 0.0f) {
+      gain = limit(gain, slice.floor);
+    }
+    const bool is_real = j == 0 || j == s.n_bins - 1;
+    to[j]              = make_float2(x[j].x * gain.x - x[j].y * gain.y,
+                        is_real ? 0.0f : x[j].x * gain.y + x[j].y * gain.x);
+  }
+}
+
+__global__ __launch_bounds__(N_THREADS) void tails_kernel(gpu_spectral s,
+                                                          const float* time,
+                                                          float*       tails)
+{
+  const float* const from =
+    time + (int64_t)blockIdx.x * s.n_fft + s.window - 2 * s.hop;
+  float* const to = tails + (int64_t)blockIdx.x * 2 * s.hop;
+  for (int i = threadIdx.x; i < 2 * s.hop; i += N_THREADS) {
+    to[i] = from[i] * s.synthesis[i];
+  }
+}
+
+/// What is played at sample `i` of hop `m`: of the frame before it
+__device__ float wet_at(const gpu_spectral& s,
+                        const gpu_channel&  channel,
+                        const float*        tails,
+                        int64_t             m,
+                        int                 i)
+{
+  if (m == 0) {
+    return channel.wet[i];
+  }
+  const float* const tail   = tails + (m - 1) * 2 * s.hop;
+  const float        before = m == 1 ? channel.overlap[i] : tail[i - s.hop];
+  return before + tail[i];
+}
+
+__global__ __launch_bounds__(N_THREADS) void play_kernel(gpu_spectral    s,
+                                                         gpu_front_batch b,
+                                                         const float* all_tails)
+{
+  const gpu_front_slice& slice   = b.slices[blockIdx.y];
+  const int              channel = (int)blockIdx.z;
+  if (channel >= slice.n_channels) {
+    return;
+  }
+  const float* const tails =
+    all_tails + (slice.first_row + channel * slice.n_frames) * 2 * s.hop;
+  for (int64_t at = (int64_t)blockIdx.x * N_THREADS + threadIdx.x;
+       at < slice.n_samples; at += (int64_t)gridDim.x * N_THREADS) {
+    const float wet =
+      wet_at(s, slice.channels[channel], tails, at / s.hop, (int)(at % s.hop));
+    const float dry        = sample_at(s, slice, channel, at - 2 * s.hop);
+    slice.out[channel][at] = slice.strength >= 1.0f ? wet
+                             : slice.strength <= 0.0f
+                               ? dry
+                               : dry + slice.strength * (wet - dry);
+  }
+}
+
+/// The state after the slice; a block of threads has a channel for itself
+__global__ __launch_bounds__(N_THREADS) void keep_kernel(gpu_spectral    s,
+                                                         gpu_front_batch b,
+                                                         const float* all_tails)
+{
+  const gpu_front_slice& slice   = b.slices[blockIdx.x];
+  const int              channel = (int)blockIdx.y;
+  if (channel >= slice.n_channels || slice.n_frames == 0) {
+    return;
+  }
+  const gpu_channel  own = slice.channels[channel];
+  const float* const tails =
+    all_tails + (slice.first_row + channel * slice.n_frames) * 2 * s.hop;
+  for (int i = threadIdx.x; i < s.hop; i += N_THREADS) {
+    const float wet = wet_at(s, own, tails, slice.n_frames, i);
+    own.overlap[i]  = tails[(slice.n_frames * 2 - 1) * s.hop + i];
+    own.wet[i]      = wet;
+  }
+
+  // Samples move down: what is read lies at or after what is written
+  const int64_t n_used = slice.n_frames * s.hop;
+  for (int first = 0; first < s.n_past; first += N_THREADS) {
+    const int   i = first + (int)threadIdx.x;
+    const float x =
+      i < s.n_past ? sample_at(s, slice, channel, n_used - s.n_past + i) : 0.0f;
+    __syncthreads();
+    if (i < s.n_past) {
+      own.past[i] = x;
+    }
+    __syncthreads();
+  }
+}
+
+} // namespace
+
+void gpu_front_gather(const gpu_spectral*    spectral,
+                      const gpu_front_batch* batch,
+                      int64_t                first_row,
+                      int64_t                n_rows,
+                      float*                 time,
+                      cudaStream_t           stream)
+{
+  GPU_LAUNCH(gather_kernel, (unsigned)n_rows, N_THREADS, 0, stream, *spectral,
+             *batch, first_row, time);
+}
+
+void gpu_front_features(const gpu_spectral*    spectral,
+                        const gpu_front_batch* batch,
+                        const float2*          spectra,
+                        float*                 features,
+                        int64_t                stride,
+                        cudaStream_t           stream)
+{
+  GPU_LAUNCH(features_kernel, (unsigned)batch->n_frames, N_THREADS, 0, stream,
+             *spectral, *batch, spectra, features, stride);
+}
+
+void gpu_front_mask(const gpu_spectral*    spectral,
+                    const gpu_front_batch* batch,
+                    int64_t                first_row,
+                    int64_t                n_rows,
+                    const float2*          spectra,
+                    const float*           mask,
+                    int64_t                stride,
+                    float2*                masked,
+                    cudaStream_t           stream)
+{
+  GPU_LAUNCH(mask_kernel, (unsigned)n_rows, N_THREADS, 0, stream, *spectral,
+             *batch, first_row, spectra, mask, stride, masked);
+}
+
+void gpu_front_tails(const gpu_spectral* spectral,
+                     int64_t             n_rows,
+                     const float*        time,
+                     float*              tails,
+                     cudaStream_t        stream)
+{
+  GPU_LAUNCH(tails_kernel, (unsigned)n_rows, N_THREADS, 0, stream, *spectral,
+             time, tails);
+}
+
+void gpu_front_play(const gpu_spectral*    spectral,
+                    const gpu_front_batch* batch,
+                    const float*           tails,
+                    cudaStream_t           stream)
+{
+  const unsigned n_slices = (unsigned)batch->n_slices;
+  const int64_t  n_blocks = (batch->most_samples + N_THREADS - 1) / N_THREADS;
+  GPU_LAUNCH(play_kernel,
+             dim3((unsigned)(n_blocks < 4096 ? n_blocks : 4096), n_slices,
+                  MAUDIO_MAX_CHANNELS),
+             N_THREADS, 0, stream, *spectral, *batch, tails);
+  GPU_LAUNCH(keep_kernel, dim3(n_slices, MAUDIO_MAX_CHANNELS), N_THREADS, 0,
+             stream, *spectral, *batch, tails);
+}

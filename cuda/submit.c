@@ -1,0 +1,183 @@
+#include "error.h"
+#include "plan.h"
+
+#include <stdlib.h>
+
+/// Make room for what a batch keeps to itself
+static maudio_status
+reserve_slot(gpu_slot* slot, const gpu_plan* plan, maudio_error* error)
+{
+  const size_t  size   = plan->n_samples * sizeof(float);
+  maudio_status status = gpu_buffer_reserve(&slot->in, size, error);
+  if (!status) {
+    status = gpu_buffer_reserve(&slot->out, size, error);
+  }
+  if (!status) {
+    status = gpu_buffer_reserve(&slot->plan, plan->size, error);
+  }
+  if (!status && plan->size > slot->host_size) {
+    cudaFreeHost(slot->host_plan);
+    slot->host_plan = NULL;
+    slot->host_size = 0;
+    status          = gpu_check(
+               cudaHostAlloc(&slot->host_plan, plan->size, cudaHostAllocDefault),
+               "page-locked memory", error);
+    slot->host_size = status ? 0 : plan->size;
+  }
+  return status;
+}
+
+/// Make room for what batches share
+static maudio_status
+reserve_shared(maudio_cuda_engine* e, const gpu_plan* plan, maudio_error* error)
+{
+  const size_t n_frames = (size_t)plan->batch.n_frames;
+  const struct {
+    gpu_buffer* buffer;
+    size_t      n_floats;
+  } needs[] = {
+    {&e->spectra, 2 * plan->n_spectra},
+    {&e->tails, plan->n_tails},
+    {&e->features, n_frames * gpu_network_features(e->network)},
+    {&e->mask, n_frames * gpu_network_mask(e->network)},
+    {&e->time, plan->most_time},
+    {&e->masked, 2 * plan->most_bins},
+  };
+  maudio_status status = MAUDIO_SUCCESS;
+  for (size_t i = 0; !status && i < sizeof needs / sizeof *needs; ++i) {
+    status = gpu_buffer_reserve(needs[i].buffer,
+                                needs[i].n_floats * sizeof(float), error);
+  }
+  return status;
+}
+
+/// Rows of the transform that begins with row `first`
+static int64_t rows_from(const gpu_group* group, int64_t first)
+{
+  const int64_t n = group->n_rows - first;
+  return n < GPU_FFT_ROWS ? n : GPU_FFT_ROWS;
+}
+
+/// Samples to features
+static void analyse(maudio_cuda_engine* e, const gpu_group* group)
+{
+  const gpu_spectral* s       = &group->format->spectral;
+  float* const        time    = (float*)e->time.data;
+  float2* const       spectra = (float2*)e->spectra.data + group->spectra_at;
+  for (int64_t row = 0; row < group->n_rows; row += GPU_FFT_ROWS) {
+    gpu_front_gather(s, &group->front, row, rows_from(group, row), time,
+                     e->compute);
+    cufftExecR2C(group->format->forward, time,
+                 (cufftComplex*)(spectra + row * s->n_bins));
+  }
+  if (group->front.n_frames) {
+    gpu_front_features(s, &group->front, spectra, (float*)e->features.data,
+                       (int64_t)gpu_network_features(e->network), e->compute);
+  }
+}
+
+/// Masks to samples
+static void synthesise(maudio_cuda_engine* e, const gpu_group* group)
+{
+  const gpu_spectral* s       = &group->format->spectral;
+  float* const        time    = (float*)e->time.data;
+  float2* const       masked  = (float2*)e->masked.data;
+  float2* const       spectra = (float2*)e->spectra.data + group->spectra_at;
+  float* const        tails   = (float*)e->tails.data + group->tails_at;
+  for (int64_t row = 0; row < group->n_rows; row += GPU_FFT_ROWS) {
+    const int64_t n = rows_from(group, row);
+    gpu_front_mask(s, &group->front, row, n, spectra, (float*)e->mask.data,
+                   (int64_t)gpu_network_mask(e->network), masked, e->compute);
+    cufftExecC2R(group->format->inverse, (cufftComplex*)masked, time);
+    gpu_front_tails(s, n, time, tails + row * 2 * s->hop, e->compute);
+  }
+  gpu_front_play(s, &group->front, tails, e->compute);
+}
+
+/// Copy the samples of all slices in the order of the plan, one way or the
+/// other
+static void copy_samples(const gpu_plan*          plan,
+                         const maudio_cuda_slice* slices,
+                         float*                   samples,
+                         bool                     is_in,
+                         cudaStream_t             stream)
+{
+  for (size_t i = 0; i < plan->n_slices; ++i) {
+    const maudio_cuda_slice* s    = &slices[plan->order[i]];
+    const size_t             size = s->n_frames * sizeof(float);
+    for (unsigned c = 0; c < s->signal->n_channels; ++c) {
+      if (is_in) {
+        cudaMemcpyAsync(samples, s->in[c], size, cudaMemcpyHostToDevice,
+                        stream);
+      } else {
+        cudaMemcpyAsync(s->out[c], samples, size, cudaMemcpyDeviceToHost,
+                        stream);
+      }
+      samples += s->n_frames;
+    }
+  }
+}
+
+/// Queue a batch that has been laid out and has its memory
+static maudio_status queue(maudio_cuda_engine*      e,
+                           gpu_slot*                slot,
+                           gpu_plan*                plan,
+                           const maudio_cuda_slice* slices,
+                           maudio_error*            error)
+{
+  gpu_plan_fill(plan, slices, slot->host_plan, slot->plan.data,
+                (float*)slot->in.data, (float*)slot->out.data);
+  cudaMemcpyAsync(slot->plan.data, slot->host_plan, plan->size,
+                  cudaMemcpyHostToDevice, e->to_gpu);
+  copy_samples(plan, slices, (float*)slot->in.data, true, e->to_gpu);
+  cudaEventRecord(slot->copied, e->to_gpu);
+
+  cudaStreamWaitEvent(e->compute, slot->copied, 0);
+  for (size_t g = 0; g < plan->n_groups; ++g) {
+    analyse(e, &plan->groups[g]);
+  }
+  const maudio_status status =
+    gpu_network_run(e->network, &plan->batch, (const float*)e->features.data,
+                    (float*)e->mask.data, e->compute, error);
+  for (size_t g = 0; !status && g < plan->n_groups; ++g) {
+    synthesise(e, &plan->groups[g]);
+  }
+  cudaEventRecord(slot->computed, e->compute);
+
+  cudaStreamWaitEvent(e->from_gpu, slot->computed, 0);
+  copy_samples(plan, slices, (float*)slot->out.data, false, e->from_gpu);
+  cudaEventRecord(slot->done, e->from_gpu);
+  return status ? status : gpu_check(cudaGetLastError(), "computing", error);
+}
+
+maudio_status maudio_cuda_submit(maudio_cuda_engine*      engine,
+                                 size_t                   n_slices,
+                                 const maudio_cuda_slice* slices,
+                                 uint64_t*                ticket,
+                                 maudio_error*            error)
+{
+  gpu_slot* const slot = &engine->slots[engine->n_tickets % GPU_SLOTS];
+  gpu_plan        plan = {.n_slices = 0};
+  maudio_status   status =
+    gpu_check(cudaSetDevice(engine->device), "choosing it", error);
+  if (!status && engine->n_tickets >= GPU_SLOTS) {
+    status = gpu_check(cudaEventSynchronize(slot->done), "computing", error);
+  }
+  if (!status) {
+    status = gpu_plan_make(engine, n_slices, slices, &plan, error);
+  }
+  if (!status) {
+    status = reserve_slot(slot, &plan, error);
+  }
+  if (!status) {
+    status = reserve_shared(engine, &plan, error);
+  }
+  if (!status) {
+    status = queue(engine, slot, &plan, slices, error);
+  }
+  gpu_plan_clear(&plan);
+  if (!status) {
+    *ticket = engine->n_tickets++;
+  }
+  return status;
+}
