@@ -6,14 +6,27 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
+
+void sndfile_lock(void)
+{
+  pthread_mutex_lock(&opening);
+}
+
+void sndfile_unlock(void)
+{
+  pthread_mutex_unlock(&opening);
+}
+
 const char* sndfile_reason(SNDFILE* file)
 {
-  static char reason[256];
+  static _Thread_local char reason[256];
 
   const char*       text       = sf_strerror(file);
   const char* const prefixes[] = {"Error : ", "Error in ", "Internal error : "};
@@ -118,14 +131,18 @@ bool audio_input_open(audio_input* input, const char* path)
   }
 
   // Closes the descriptor, also when it fails
+  sndfile_lock();
   input->file = sf_open_fd(fd, SFM_READ, &input->info, SF_TRUE);
   if (!input->file) {
-    return sf_error(NULL) == SF_ERR_UNRECOGNISED_FORMAT
-             ? complain(input->label, "is not an audio file that can be read")
-             : complain(input->label, "cannot be read as audio: %s",
-                        sndfile_reason(NULL));
+    if (sf_error(NULL) == SF_ERR_UNRECOGNISED_FORMAT) {
+      complain(input->label, "is not an audio file that can be read");
+    } else {
+      complain(input->label, "cannot be read as audio: %s",
+               sndfile_reason(NULL));
+    }
   }
-  return true;
+  sndfile_unlock();
+  return input->file != NULL;
 }
 
 void audio_input_close(audio_input* input)

@@ -36,6 +36,11 @@ bool audio_input_check_end(const audio_input* input, sf_count_t n_frames);
 /// Return whether `path` is an audio file that can be read, without complaints
 bool is_audio_file(const char* path);
 
+/// Hold while a file is opened and its error is read, which libsndfile keeps in
+/// one place for all threads
+void sndfile_lock(void);
+void sndfile_unlock(void);
+
 /// Return a message of libsndfile for `file`, or NULL for opening, as the end
 /// of a sentence
 const char* sndfile_reason(SNDFILE* file);

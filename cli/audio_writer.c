@@ -83,15 +83,16 @@ bool audio_writer_open(audio_writer*  writer,
     }
   }
 
-  SF_INFO own  = *info;
-  own.frames   = 0;
+  SF_INFO own = *info;
+  own.frames  = 0;
+  sndfile_lock();
   writer->file = sf_open_virtual(&through_writer, SFM_WRITE, &own, writer);
   if (!writer->file) {
     fail(writer);
     free(writer->integers);
-    return false;
   }
-  return true;
+  sndfile_unlock();
+  return writer->file != NULL;
 }
 
 bool audio_writer_write(audio_writer* writer,
@@ -101,11 +102,8 @@ bool audio_writer_write(audio_writer* writer,
   sf_count_t n_written = 0;
   if (writer->bits) {
     // libsndfile wants them in the upper bits
-    const int32_t unit      = (int32_t)1 << (32 - writer->bits);
-    const size_t  n_samples = n_frames * (size_t)writer->n_channels;
-    for (size_t i = 0; i < n_samples; ++i) {
-      writer->integers[i] = pcm_round(samples[i], writer->bits) * unit;
-    }
+    pcm_round_block(samples, writer->bits, writer->integers,
+                    n_frames * (size_t)writer->n_channels);
     n_written =
       sf_writef_int(writer->file, writer->integers, (sf_count_t)n_frames);
   } else {

@@ -137,7 +137,7 @@ static size_t ogg_page_size(const uint8_t* page, size_t size)
 /// Ogg: the last page must end inside the file
 static bool check_ogg(const file_view* file)
 {
-  static uint8_t tail[65536]; // a page takes 65307 bytes at most
+  uint8_t tail[65536]; // a page takes 65307 bytes at most
 
   const size_t size =
     file->size < sizeof(tail) ? (size_t)file->size : sizeof(tail);

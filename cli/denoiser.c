@@ -1,6 +1,7 @@
 #include "denoiser.h"
 
 #include "report.h"
+#include "residue.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -11,10 +12,9 @@ struct denoiser {
   maudio_stream** streams;  ///< (n_streams,)
   float*          planar;   ///< (n_channels, DENOISE_BLOCK)
   float**         channels; ///< (n_channels,) rows of `planar`
-  double*         residues; ///< (latency, n_channels), a ring
-  size_t          latency;  ///< Of the streams, in frames
-  size_t          ring_at;  ///< Oldest frame of `residues`
-  size_t          to_skip;  ///< Frames to come that precede the signal
+  residue_delay   residues;
+  size_t          latency; ///< Of the streams, in frames
+  size_t          to_skip; ///< Frames to come that precede the signal
 };
 
 void denoiser_free(denoiser* d)
@@ -28,7 +28,7 @@ void denoiser_free(denoiser* d)
   free(d->streams);
   free(d->planar);
   free(d->channels);
-  free(d->residues);
+  residue_delay_free(&d->residues);
   free(d);
 }
 
@@ -53,6 +53,11 @@ static bool open_streams(denoiser*               d,
   return true;
 }
 
+static bool no_memory(const denoiser* d, const char* label)
+{
+  return complain(label, "no memory for %zu channels", d->n_channels);
+}
+
 static bool fill(denoiser*               d,
                  const denoise_settings* settings,
                  double                  rate_hz,
@@ -61,18 +66,15 @@ static bool fill(denoiser*               d,
   d->streams  = (maudio_stream**)calloc(d->n_streams, sizeof(maudio_stream*));
   d->planar   = (float*)calloc(d->n_channels * DENOISE_BLOCK, sizeof(float));
   d->channels = (float**)calloc(d->n_channels, sizeof(float*));
-  if (d->streams && d->planar && d->channels) {
-    for (size_t c = 0; c < d->n_channels; ++c) {
-      d->channels[c] = d->planar + c * DENOISE_BLOCK;
-    }
-    if (!open_streams(d, settings, rate_hz, label)) {
-      return false;
-    }
-    d->residues =
-      (double*)calloc(d->latency * d->n_channels + 1, sizeof(double));
+  if (!d->streams || !d->planar || !d->channels) {
+    return no_memory(d, label);
   }
-  return d->residues ||
-         complain(label, "no memory for %zu channels", d->n_channels);
+  for (size_t c = 0; c < d->n_channels; ++c) {
+    d->channels[c] = d->planar + c * DENOISE_BLOCK;
+  }
+  return open_streams(d, settings, rate_hz, label) &&
+         (residue_delay_init(&d->residues, d->latency, d->n_channels) ||
+          no_memory(d, label));
 }
 
 denoiser* denoiser_new(const denoise_settings* settings,
@@ -101,35 +103,17 @@ size_t denoiser_latency(const denoiser* d)
 
 void denoiser_process(denoiser* d, double* samples, size_t n_frames)
 {
-  const size_t n_channels = d->n_channels;
-  for (size_t i = 0; i < n_frames; ++i) {
-    double* const residue = d->residues + d->ring_at * n_channels;
-    for (size_t c = 0; c < n_channels; ++c) {
-      double* const sample = &samples[i * n_channels + c];
-      const float   coarse = (float)*sample;
-      const double  fine   = *sample - (double)coarse;
-      d->channels[c][i]    = coarse;
-      *sample              = d->latency ? residue[c] : fine;
-      residue[c]           = fine;
-    }
-    d->ring_at = d->ring_at + 1 < d->latency ? d->ring_at + 1 : 0;
-  }
+  residue_split(d->planar, DENOISE_BLOCK, samples, n_frames, d->n_channels);
+  residue_delay_run(&d->residues, samples, n_frames);
 
-  const size_t each = n_channels / d->n_streams;
+  const size_t each = d->n_channels / d->n_streams;
   for (size_t s = 0; s < d->n_streams; ++s) {
     float* const* const rows = d->channels + s * each;
     maudio_stream_process(d->streams[s], (const float* const*)rows, rows,
                           n_frames);
   }
 
-  for (size_t i = 0; i < n_frames; ++i) {
-    for (size_t c = 0; c < n_channels; ++c) {
-      // Without a residue nothing is added: -0 + 0 would be +0
-      double* const sample = &samples[i * n_channels + c];
-      const double  wet    = (double)d->channels[c][i];
-      *sample              = *sample != 0.0 ? wet + *sample : wet;
-    }
-  }
+  residue_join(d->planar, DENOISE_BLOCK, samples, n_frames, d->n_channels);
 }
 
 size_t denoiser_skip(denoiser* d, size_t n_frames)

@@ -1,9 +1,11 @@
 #include "interrupt.h"
 
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
-static volatile sig_atomic_t caught = 0;
+static atomic_int caught = 0;
 
 static void on_signal(int number)
 {
@@ -36,6 +38,11 @@ void interrupt_catch(void)
 bool interrupted(void)
 {
   return caught != 0;
+}
+
+void interrupt_thread(pthread_t thread)
+{
+  pthread_kill(thread, caught);
 }
 
 void interrupt_end(void)

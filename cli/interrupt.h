@@ -4,6 +4,7 @@
 #ifndef CLI_INTERRUPT_H
 #define CLI_INTERRUPT_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 /**
@@ -14,6 +15,9 @@ void interrupt_catch(void);
 
 /// Return whether a signal asked us to end
 bool interrupted(void);
+
+/// Let a thread that reads or writes see the signal that came, too
+void interrupt_thread(pthread_t thread);
 
 /// End by the signal that came, as if it had never been caught
 void interrupt_end(void);

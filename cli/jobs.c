@@ -81,8 +81,9 @@ static bool add(job_list* list, const char* in, char* out)
     free(out);
     return no_memory();
   }
-  list->jobs[list->n_jobs].in  = copy;
-  list->jobs[list->n_jobs].out = out;
+  list->jobs[list->n_jobs].in      = copy;
+  list->jobs[list->n_jobs].out     = out;
+  list->jobs[list->n_jobs].n_bytes = 0;
   ++list->n_jobs;
   return true;
 }
@@ -123,7 +124,7 @@ static bool add_folder(job_list*            list,
   const int       n_entries = scandir(folder, &entries, NULL, alphasort);
   if (n_entries < 0) {
     complain(folder, "%s", strerror(errno));
-    ++list->n_failed;
+    failures_add(&list->failures, folder);
     return true;
   }
 
@@ -159,14 +160,14 @@ add_named(job_list* list, const char* in, const target_folder* target)
                                                             : COMMAND_FAILED;
   }
   const size_t before   = list->n_jobs;
-  const size_t n_failed = list->n_failed;
+  const size_t n_failed = list->failures.n;
   if (!add_folder(list, in, target->path, target)) {
     return COMMAND_FAILED;
   }
-  if (list->n_jobs == before && list->n_failed == n_failed) {
+  if (list->n_jobs == before && list->failures.n == n_failed) {
     complain(in, "has no audio files%s",
              target->recursive ? "" : " directly in it");
-    ++list->n_failed;
+    failures_add(&list->failures, in);
   }
   return COMMAND_OK;
 }
@@ -220,7 +221,7 @@ static int plan_below(job_list*    list,
     target.inode  = info.st_ino;
   }
 
-  list->below = true;
+  list->folder = out;
   for (int i = 0; i < n_inputs; ++i) {
     const int code = add_named(list, inputs[i], &target);
     if (code != COMMAND_OK) {
@@ -283,6 +284,37 @@ int jobs_plan(job_list*    list,
                : plan_one(list, arguments[0], out);
 }
 
+static int compare_sizes(const void* a, const void* b)
+{
+  const job* const left  = (const job*)a;
+  const job* const right = (const job*)b;
+  return left->n_bytes != right->n_bytes
+           ? (left->n_bytes < right->n_bytes) - (left->n_bytes > right->n_bytes)
+           : strcmp(left->out, right->out);
+}
+
+uint64_t jobs_sort(job_list* list)
+{
+  uint64_t n_bytes  = 0;
+  bool     is_known = true;
+  for (size_t i = 0; i < list->n_jobs; ++i) {
+    struct stat info;
+    job* const  work = &list->jobs[i];
+    if (stat(work->in, &info)) {
+      is_known = is_known && strcmp(work->in, "-") != 0;
+    } else if (S_ISREG(info.st_mode)) {
+      work->n_bytes = (uint64_t)info.st_size;
+      n_bytes += work->n_bytes;
+    } else {
+      is_known = false;
+    }
+  }
+  if (list->n_jobs > 1) {
+    qsort(list->jobs, list->n_jobs, sizeof(job), compare_sizes);
+  }
+  return is_known ? n_bytes : 0;
+}
+
 bool jobs_make_folder(const char* out)
 {
   char* const path = strdup(out);
@@ -309,4 +341,5 @@ void jobs_clear(job_list* list)
     free(list->jobs[i].out);
   }
   free(list->jobs);
+  failures_clear(&list->failures);
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,10 +87,24 @@ static bool open_beside(output* out, const struct stat* replaced, mode_t mode)
   return true;
 }
 
+static mode_t mask = 0;
+
+/// Reading the mask means changing it, for every thread
+static void read_mask(void)
+{
+  mask = umask(0);
+  umask(mask);
+}
+
+void output_prepare(void)
+{
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, read_mask);
+}
+
 static mode_t new_file_mode(mode_t mode)
 {
-  const mode_t mask = umask(0);
-  umask(mask);
+  output_prepare();
   return mode & 0666 & ~mask;
 }
 

@@ -21,6 +21,9 @@ typedef struct {
   char        temp[PATH_MAX];   ///< Its replacement, "" with a sink
 } output;
 
+/// Call this before the first thread that makes files or folders
+void output_prepare(void);
+
 /**
  * Open an output, or complain and return false.
  *

@@ -1,6 +1,5 @@
 #include "pcm.h"
 
-#include <math.h>
 #include <string.h>
 #include <strings.h>
 
@@ -29,11 +28,36 @@ bool pcm_format_find(const char* name, pcm_format* format)
   return false;
 }
 
+/// Round as rint() does, without a call: between these numbers doubles are
+/// integers
+static double round_even(double value)
+{
+  const double integers = 6755399441055744.0; // 1.5 * 2^52
+  return value + integers - integers;
+}
+
+static int32_t nearest(double sample, double scale)
+{
+  const double scaled = sample * scale;
+  const double raised = scaled > -scale ? scaled : -scale;
+  return (int32_t)round_even(raised < scale - 1.0 ? raised : scale - 1.0);
+}
+
 int32_t pcm_round(double sample, unsigned bits)
 {
-  const double scale  = (double)((int64_t)1 << (bits - 1));
-  const double scaled = fmin(fmax(rint(sample * scale), -scale), scale - 1.0);
-  return (int32_t)(int64_t)scaled;
+  return nearest(sample, (double)((int64_t)1 << (bits - 1)));
+}
+
+void pcm_round_block(const double* samples,
+                     unsigned      bits,
+                     int32_t*      numbers,
+                     size_t        n)
+{
+  const double  scale = (double)((int64_t)1 << (bits - 1));
+  const int32_t unit  = (int32_t)1 << (32 - bits);
+  for (size_t i = 0; i < n; ++i) {
+    numbers[i] = nearest(samples[i], scale) * unit;
+  }
 }
 
 void pcm_decode(const pcm_format*    format,

@@ -28,6 +28,12 @@ bool pcm_format_find(const char* name, pcm_format* format);
 /// range the last one
 int32_t pcm_round(double sample, unsigned bits);
 
+/// The same for `n` samples, in the upper bits of numbers of 32
+void pcm_round_block(const double* samples,
+                     unsigned      bits,
+                     int32_t*      numbers,
+                     size_t        n);
+
 /// Read `n` samples into numbers, full scale 1
 void pcm_decode(const pcm_format*    format,
                 const unsigned char* bytes,

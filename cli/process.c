@@ -1,209 +1,198 @@
-#include "audio_format.h"
-#include "audio_input.h"
-#include "audio_writer.h"
 #include "command.h"
-#include "denoise.h"
+#include "crew.h"
 #include "interrupt.h"
 #include "jobs.h"
 #include "maudio.h"
-#include "metadata.h"
 #include "open_model.h"
-#include "options.h"
 #include "output.h"
-#include "progress.h"
+#include "process_options.h"
+#include "process_run.h"
 #include "report.h"
+#include "unfinished.h"
 
-#include <getopt.h>
-#include <stddef.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
-static const char help[] =
-  "Usage: maudio process [OPTION]... IN [OUT]\n"
-  "  or:  maudio process [OPTION]... IN... -o DIR\n"
-  "Remove noise from audio files. The output has the length, sample rate,\n"
-  "channels, sample format and metadata of the input.\n"
-  "\n"
-  "IN is an audio file, a folder of them, or - for standard input; OUT is a\n"
-  "file, a folder, or - for WAV on standard output. Without OUT, NAME.EXT\n"
-  "becomes NAME-clean.EXT beside it. An OUT that exists is replaced once the\n"
-  "output is complete, and may be IN.\n"
-  "\n"
-  "  -o, --output=OUT          write to this file, or below this folder, "
-  "which\n"
-  "                            is made if missing; folders of IN are kept\n"
-  "      --preset=NAME         model to use, see 'maudio info' (voice)\n"
-  "      --model=FILE          model file to use instead of a preset\n"
-  "      --strength=S          0 (as the input) to 1 (full effect) (1)\n"
-  "      --max-attenuation=DB  remove no more than 0 to 100 dB (100: no "
-  "limit)\n"
-  "  -r, --recursive           take the folders in a folder, too\n"
-  "  -q, --quiet               no progress on a terminal\n"
-  "  -h, --help                show this help\n"
-  "\n"
-  "The format of the output is that of the input, unless OUT has another "
-  "known\n"
-  "extension, such as .wav, .flac, .ogg, .opus, .aiff, .w64 or .caf.\n"
-  "\n"
-  "Examples:\n"
-  "  maudio process in.wav out.wav\n"
-  "  maudio process interview.flac              # to interview-clean.flac\n"
-  "  maudio process --strength 0.7 *.wav -o clean\n"
-  "  maudio process -r recordings -o clean\n"
-  "  maudio process --max-attenuation 12 talk.wav talk.opus\n"
-  "  sox in.mp3 -t wav - | maudio process - - | aplay\n"
-  "\n"
-  "Exit status: 0 all done, 1 some input or output failed, 2 wrong usage.\n";
+/// Audio for each CPU thread from which a GPU, which takes a second to start,
+/// is worth it
+#define WORTH_S 60.0
 
-typedef struct {
-  const char*     output;
-  denoise_options denoise;
-  bool            recursive;
-  bool            quiet;
-  bool            help;
-} process_options;
-
-static bool read_option(process_options* options, int option)
+/// Find the file of a model, or complain and return false
+static bool find_model(const denoise_options* options, char* path, size_t size)
 {
-  switch (option) {
-  case 'o':
-    options->output = optarg;
+  if (options->model) {
+    snprintf(path, size, "%s", options->model);
     return true;
-  case 'r':
-    options->recursive = true;
-    return true;
-  case 'q':
-    options->quiet = true;
-    return true;
-  case 'h':
-    options->help = true;
-    return true;
-  default:
-    return denoise_option(&options->denoise, option);
   }
+  maudio_error error = {MAUDIO_SUCCESS, ""};
+  return !maudio_preset_find(options->preset ? options->preset : "voice", path,
+                             size, &error) ||
+         complain_plain(error.message);
 }
 
-static bool read_options(process_options* options, int argc, char** argv)
+/// Return the length of a plain audio file, 0 if it is none
+static double length_s(const char* path)
 {
-  static const struct option names[] = {
-    {"output", required_argument, NULL, 'o'}, DENOISE_OPTION_NAMES,
-    {"recursive", no_argument, NULL, 'r'},    {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+  struct stat info;
+  SF_INFO     format = {0};
+  if (stat(path, &info) || !S_ISREG(info.st_mode)) {
+    return 0.0;
+  }
+  SNDFILE* const file = sf_open(path, SFM_READ, &format);
+  sf_close(file);
+  return file && format.frames != SF_COUNT_MAX
+           ? (double)format.frames / format.samplerate
+           : 0.0;
+}
 
-  int option = 0;
-  while (!options->help &&
-         (option = getopt_long(argc, argv, "o:rqh", names, NULL)) != -1) {
-    if (!read_option(options, option)) {
-      return false;
+/// Return whether there is enough work for a GPU
+static bool is_worth_it(const process_run* run)
+{
+  const size_t n_files   = run->list->n_jobs;
+  const size_t n_threads = run->n_jobs < n_files ? run->n_jobs : n_files;
+  double       rest_s    = WORTH_S * (double)n_threads;
+  for (size_t i = 0; i < n_files && rest_s > 0.0 && !interrupted(); ++i) {
+    rest_s -= length_s(run->list->jobs[i].in);
+  }
+  return rest_s <= 0.0;
+}
+
+/// Open the GPUs to use, if any; false after a complaint
+static bool open_devices(const process_options* options,
+                         const process_run*     run,
+                         const char*            model_path,
+                         cuda_devices*          devices)
+{
+  memset(devices, 0, sizeof(*devices));
+  const bool must = options->device.kind == DEVICE_CUDA ||
+                    options->precision != MAUDIO_CUDA_FLOAT32;
+  if (options->device.kind == DEVICE_CPU || (!must && !is_worth_it(run))) {
+    return true;
+  }
+  maudio_error error = {MAUDIO_SUCCESS, ""};
+  if (!cuda_devices_find(devices, &options->device, &error) &&
+      !cuda_devices_open(devices, model_path, options->precision, &error)) {
+    return true;
+  }
+  cuda_devices_close(devices);
+  return !must || complain_plain(error.message);
+}
+
+/// Leave out what an earlier part of this run has done
+static void skip_done(process_run* run, const unfinished* before)
+{
+  job_list* const list   = run->list;
+  size_t          n_left = 0;
+  for (size_t i = 0; i < list->n_jobs; ++i) {
+    job* const work = &list->jobs[i];
+    if (unfinished_has(before, work)) {
+      free(work->in);
+      free(work->out);
+      ++run->result.n_skipped;
+    } else {
+      list->jobs[n_left++] = *work;
     }
   }
-  return true;
+  list->n_jobs = n_left;
 }
 
-/// Encode into an open output, all but making it appear
-static bool render(const denoise_settings* settings,
-                   audio_input*            input,
-                   const output*           out,
-                   int                     format,
-                   progress*               shown)
+static void convert_all(const process_options* options,
+                        process_run*           run,
+                        cuda_devices*          devices)
 {
-  SF_INFO info = input->info;
-  info.format  = format;
-  audio_writer writer;
-  if (!audio_writer_open(&writer, out->fd, out->written, &info,
-                         DENOISE_BLOCK)) {
-    return false;
+  summary* const result = &run->result;
+  result->precision     = precision_name(options->precision);
+  result->n_jobs        = run->n_jobs;
+  result->n_gpus        = (unsigned)devices->n;
+  progress_start(&run->shown, run->list->n_jobs, jobs_sort(run->list),
+                 options->quiet);
+  if (devices->n) {
+    cuda_devices_describe(devices, result->device, sizeof(result->device));
+    process_on_gpus(run, devices);
+  } else {
+    snprintf(result->device, sizeof(result->device), "the CPU");
+    process_on_cpu(run);
   }
-  metadata_copy(input->file, writer.file);
-  const bool ok = denoise(settings, input, &writer, shown);
-  return audio_writer_close(&writer) && ok && !interrupted();
+  progress_end(&run->shown);
 }
 
-static bool make_output(const denoise_settings* settings,
-                        audio_input*            input,
-                        const job*              work,
-                        bool                    needs_folder,
-                        progress*               shown)
+static bool all_done(const process_run* run)
 {
-  const sf_count_t n_frames = input->info.frames;
-  progress_file(shown, input->label, input->info.samplerate,
-                n_frames == SF_COUNT_MAX ? 0 : (uint64_t)n_frames);
-  if (input->info.samplerate < MAUDIO_MIN_RATE_HZ ||
-      input->info.samplerate > MAUDIO_MAX_RATE_HZ) {
-    return complain(input->label,
-                    "its sample rate of %d Hz is outside %d to "
-                    "%d Hz",
-                    input->info.samplerate, MAUDIO_MIN_RATE_HZ,
-                    MAUDIO_MAX_RATE_HZ);
-  }
-  const int format = audio_format_choose(work->in, &input->info, work->out);
-  if (!format || (needs_folder && !jobs_make_folder(work->out))) {
-    return false;
-  }
-
-  output out;
-  if (!output_open(&out, work->out, input->mode)) {
-    return false;
-  }
-  if (!render(settings, input, &out, format, shown)) {
-    output_discard(&out);
-    return false;
-  }
-  return output_commit(&out);
+  return !run->result.failures.n && !run->list->failures.n && !interrupted() &&
+         !run->result.n_left;
 }
 
-static bool run_job(const denoise_settings* settings,
-                    const job*              work,
-                    bool                    needs_folder,
-                    progress*               shown)
+/// Do the work and tell about it, with the model on the CPU
+static int
+run_on_model(const process_options* options, process_run* run, const char* path)
 {
-  audio_input input;
-  if (!audio_input_open(&input, work->in)) {
-    return false;
+  unfinished   before = {.path = ""};
+  cuda_devices devices;
+  if (run->list->folder && run->list->n_jobs > 1) {
+    const unfinished_settings settings = {path, run->settings.strength,
+                                          run->settings.max_attenuation_db,
+                                          precision_name(options->precision)};
+    unfinished_begin(&before, run->list->folder, &settings, options->restart);
+    skip_done(run, &before);
   }
-  const bool ok = make_output(settings, &input, work, needs_folder, shown);
-  audio_input_close(&input);
-  return ok;
+  if (!open_devices(options, run, path, &devices)) {
+    return COMMAND_FAILED;
+  }
+  const size_t n_files = run->list->n_jobs;
+  convert_all(options, run, &devices);
+  cuda_devices_close(&devices);
+  unfinished_end(&before, all_done(run));
+  if (run->shown.shown && n_files + run->result.n_skipped > 1) {
+    summary_show(&run->result);
+  }
+  if (options->json && !summary_print_json(&run->result, interrupted())) {
+    complain("standard output", "the summary cannot be written");
+    return COMMAND_FAILED;
+  }
+  return all_done(run) ? COMMAND_OK : COMMAND_FAILED;
 }
 
-static int run_jobs(const process_options* options, const job_list* list)
+static int run_jobs(const process_options* options, job_list* list)
 {
-  maudio_model* const model =
-    open_model(options->denoise.preset, options->denoise.model);
+  char path[PATH_MAX];
+  if (!find_model(&options->denoise, path, sizeof(path))) {
+    return COMMAND_FAILED;
+  }
+  maudio_model* const model = open_model(NULL, path);
   if (!model) {
     return COMMAND_FAILED;
   }
-  const denoise_settings settings = {model, options->denoise.strength,
-                                     options->denoise.max_attenuation_db};
-
-  progress shown;
-  progress_start(&shown, list->n_jobs, options->quiet);
-  for (size_t i = 0; i < list->n_jobs && !interrupted(); ++i) {
-    const bool ok = run_job(&settings, &list->jobs[i], list->below, &shown);
-    progress_file_end(&shown, ok);
-  }
-  progress_end(&shown);
+  process_run run = {.settings = {model, options->denoise.strength,
+                                  options->denoise.max_attenuation_db},
+                     .list     = list,
+                     .n_jobs =
+                       options->n_jobs ? options->n_jobs : crew_processors()};
+  output_prepare();
+  summary_start(&run.result);
+  const int code = run_on_model(options, &run, path);
+  summary_clear(&run.result);
   maudio_model_free(model);
-  return shown.n_failed || list->n_failed || interrupted() ? COMMAND_FAILED
-                                                           : COMMAND_OK;
+  return code;
 }
 
 int command_process(int argc, char** argv)
 {
-  process_options options = {.denoise = DENOISE_DEFAULTS};
-  if (!read_options(&options, argc, argv)) {
-    return usage_hint("process");
+  process_options options;
+  int             code = process_options_read(&options, argc, argv);
+  if (code != COMMAND_OK || options.help) {
+    return code;
   }
-  if (options.help) {
-    fputs(help, stdout);
-    return COMMAND_OK;
-  }
-  if (denoise_options_check(&options.denoise, "process")) {
-    return COMMAND_USAGE;
-  }
-
   job_list list = {0};
-  int      code = jobs_plan(&list, argv + optind, argc - optind, options.output,
+  code          = jobs_plan(&list, argv + optind, argc - optind, options.output,
                             options.recursive);
+  if (code == COMMAND_OK && options.json && list.n_jobs == 1 &&
+      !strcmp(list.jobs[0].out, "-")) {
+    code = usage_error("process", "--json and the output - are both standard "
+                                  "output");
+  }
   if (code == COMMAND_OK) {
     code = run_jobs(&options, &list);
   }

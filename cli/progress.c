@@ -1,22 +1,15 @@
 #include "progress.h"
 
+#include "clock.h"
 #include "report.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
-static double now_s(void)
-{
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/// Write a duration as m:ss or h:mm:ss
-static void format_duration(char* text, size_t size, double seconds)
+void format_duration(char* text, size_t size, double seconds)
 {
   const unsigned long total   = (unsigned long)(seconds + 0.5);
   const unsigned long hours   = total / 3600;
@@ -28,25 +21,14 @@ static void format_duration(char* text, size_t size, double seconds)
   }
 }
 
-void progress_start(progress* p, size_t n_files, bool quiet)
+void progress_start(progress* p, size_t n_files, uint64_t n_bytes, bool quiet)
 {
   memset(p, 0, sizeof(*p));
+  pthread_mutex_init(&p->lock, NULL);
   p->n_files = n_files;
+  p->n_bytes = (double)n_bytes;
   p->shown   = !quiet && isatty(STDERR_FILENO);
-  p->start_s = now_s();
-}
-
-void progress_file(progress*   p,
-                   const char* label,
-                   double      rate_hz,
-                   uint64_t    n_frames)
-{
-  p->label        = label;
-  p->rate_hz      = rate_hz;
-  p->n_frames     = n_frames;
-  p->at_frame     = 0;
-  p->file_start_s = now_s();
-  p->update_s     = 0.0;
+  p->start_s = clock_now_s();
 }
 
 /// Return the end of a label: at most `max_bytes`, of whole characters
@@ -67,20 +49,19 @@ static size_t terminal_width(void)
                                                                  : 80;
 }
 
-static void show(const progress* p, double elapsed_s)
+static void show(const progress* p, const progress_file* file, double elapsed_s)
 {
   char         numbers[96];
-  const double audio_s = (double)p->at_frame / p->rate_hz;
-  const double speed   = audio_s / elapsed_s;
-  if (p->n_frames) {
+  const double speed = p->audio_s / elapsed_s;
+  if (p->n_bytes > 0.0 && p->bytes > 0.0) {
     char         left[32];
-    const double done = (double)p->at_frame / (double)p->n_frames;
+    const double done = fmin(p->bytes / p->n_bytes, 1.0);
     format_duration(left, sizeof(left), elapsed_s * (1.0 - done) / done);
     snprintf(numbers, sizeof(numbers), "%3.0f %%  %.1fx realtime  %s left",
              100.0 * done, speed, left);
   } else {
     char length[32];
-    format_duration(length, sizeof(length), audio_s);
+    format_duration(length, sizeof(length), p->audio_s);
     snprintf(numbers, sizeof(numbers), "%s  %.1fx realtime", length, speed);
   }
 
@@ -93,46 +74,58 @@ static void show(const progress* p, double elapsed_s)
   const size_t room  = width > taken + 8 ? width - taken : 8;
   char         line[1024];
   snprintf(line, sizeof(line), "%s%s  %s", count,
-           label_tail(p->label, room < 512 ? room : 512), numbers);
+           label_tail(file->label, room < 512 ? room : 512), numbers);
   status_show(line);
 }
 
-void progress_add(progress* p, size_t n_frames)
+void progress_file_start(progress*      p,
+                         progress_file* file,
+                         const char*    label,
+                         double         rate_hz,
+                         uint64_t       n_frames,
+                         uint64_t       n_bytes)
 {
-  p->at_frame += n_frames;
-  if (!p->shown || !p->at_frame) {
-    return;
-  }
-  const double now = now_s();
-  if (now - p->update_s >= 0.1 && now > p->file_start_s) {
-    p->update_s = now;
-    show(p, now - p->file_start_s);
+  *file = (progress_file){.label    = label,
+                          .rate_hz  = rate_hz,
+                          .n_frames = n_frames,
+                          .n_bytes  = (double)n_bytes};
+  if (p->n_files == 1) {
+    // Of one file the frames are enough
+    file->n_bytes = 1.0;
+    p->n_bytes    = n_frames ? 1.0 : 0.0;
   }
 }
 
-void progress_file_end(progress* p, bool ok)
+void progress_add(progress* p, progress_file* file, size_t n_frames)
 {
-  if (ok && p->rate_hz > 0.0) {
-    p->audio_s += (double)p->at_frame / p->rate_hz;
+  pthread_mutex_lock(&p->lock);
+  file->at_frame += n_frames;
+  p->audio_s += (double)n_frames / file->rate_hz;
+  if (file->n_frames) {
+    const double part = (double)n_frames / (double)file->n_frames;
+    const double bytes =
+      fmin(part * file->n_bytes, file->n_bytes - file->bytes);
+    file->bytes += bytes;
+    p->bytes += bytes;
   }
-  p->rate_hz = 0.0;
-  p->n_failed += !ok;
+  const double now = clock_now_s();
+  if (p->shown && now - p->update_s >= 0.1 && now > p->start_s) {
+    p->update_s = now;
+    show(p, file, now - p->start_s);
+  }
+  pthread_mutex_unlock(&p->lock);
+}
+
+void progress_file_end(progress* p, const progress_file* file)
+{
+  pthread_mutex_lock(&p->lock);
+  p->bytes += file->n_bytes - file->bytes;
   ++p->n_done;
+  pthread_mutex_unlock(&p->lock);
 }
 
 void progress_end(progress* p)
 {
   status_clear();
-  if (!p->shown || p->n_files < 2) {
-    return;
-  }
-  char         audio[32];
-  char         taken[32];
-  const double elapsed_s = now_s() - p->start_s;
-  format_duration(audio, sizeof(audio), p->audio_s);
-  format_duration(taken, sizeof(taken), elapsed_s);
-  fprintf(stderr,
-          "%zu files done, %zu failed: %s of audio in %s, %.1fx realtime\n",
-          p->n_done - p->n_failed, p->n_failed, audio, taken,
-          elapsed_s > 0.0 ? p->audio_s / elapsed_s : 0.0);
+  pthread_mutex_destroy(&p->lock);
 }

@@ -1,44 +1,57 @@
 /** @file
- * How far the work is, on a terminal.
+ * How far the work is, on a terminal; any thread may tell.
  */
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct {
-  bool        shown;        ///< stderr is a terminal that wants to see it
-  size_t      n_files;      ///< Number of files of this run
-  size_t      n_done;       ///< Number of files that are over
-  size_t      n_failed;     ///< Number of them that failed
-  double      start_s;      ///< When the run began
-  double      audio_s;      ///< Audio of the files that are over, in seconds
-  const char* label;        ///< The file at work
-  double      rate_hz;      ///< Its sample rate
-  uint64_t    n_frames;     ///< Its length, 0 if unknown
-  uint64_t    at_frame;     ///< Frames done
-  double      file_start_s; ///< When it began
-  double      update_s;     ///< When the line was last shown
+  bool            shown;   ///< stderr is a terminal that wants to see it
+  size_t          n_files; ///< Number of files of this run
+  double          n_bytes; ///< Their sizes, 0 if one of them has none
+  pthread_mutex_t lock;    ///< Of what follows
+  size_t          n_done;  ///< Number of files that are over
+  double          bytes;   ///< Bytes done
+  double          audio_s; ///< Audio done, in seconds
+  double          start_s;
+  double          update_s; ///< When the line was last shown
 } progress;
 
-/// Begin a run over `n_files` files
-void progress_start(progress* p, size_t n_files, bool quiet);
+/// A file at work
+typedef struct {
+  const char* label;
+  double      rate_hz;
+  uint64_t    n_frames; ///< Its length, 0 if unknown
+  uint64_t    at_frame; ///< Frames done
+  double      n_bytes;
+  double      bytes; ///< Bytes done
+} progress_file;
 
-/// Begin a file of `n_frames` frames, 0 if unknown
-void progress_file(progress*   p,
-                   const char* label,
-                   double      rate_hz,
-                   uint64_t    n_frames);
+/// Begin a run over `n_files` files of `n_bytes` in all, 0 if unknown
+void progress_start(progress* p, size_t n_files, uint64_t n_bytes, bool quiet);
 
-/// Count frames of the current file, and update the line now and then
-void progress_add(progress* p, size_t n_frames);
+/// Begin a file
+void progress_file_start(progress*      p,
+                         progress_file* file,
+                         const char*    label,
+                         double         rate_hz,
+                         uint64_t       n_frames,
+                         uint64_t       n_bytes);
 
-/// End the current file
-void progress_file_end(progress* p, bool ok);
+/// Count frames of a file, and update the line now and then
+void progress_add(progress* p, progress_file* file, size_t n_frames);
 
-/// End the run: with a summary when there were several files
+/// A file is over
+void progress_file_end(progress* p, const progress_file* file);
+
+/// End the run and remove the line
 void progress_end(progress* p);
+
+/// Write a duration as m:ss or h:mm:ss
+void format_duration(char* text, size_t size, double seconds);
 
 #endif /* CLI_PROGRESS_H */

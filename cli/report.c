@@ -1,13 +1,22 @@
 #include "report.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static bool status_shown = false;
+/// A complaint with the path that it may name
+#define SENTENCE_SIZE (PATH_MAX + 1026)
+
+static pthread_mutex_t lock         = PTHREAD_MUTEX_INITIALIZER;
+static bool            status_shown = false;
+
+/// What this thread complained about last
+static _Thread_local char last[SENTENCE_SIZE];
 
 /// Where it goes, or NULL for stderr
 static FILE* own_stream = NULL;
@@ -23,23 +32,40 @@ const char* input_label(const char* path)
   return strcmp(path, "-") ? path : "standard input";
 }
 
+static void clear_line(void)
+{
+  if (status_shown) {
+    fputs("\r\033[K", stream());
+    fflush(stream());
+    status_shown = false;
+  }
+}
+
 bool complain(const char* subject, const char* format, ...)
 {
-  status_clear();
-  fprintf(stream(), "maudio: %s: ", subject);
+  char    what[1024];
+  char    sentence[SENTENCE_SIZE];
   va_list args;
   va_start(args, format);
-  vfprintf(stream(), format, args);
+  vsnprintf(what, sizeof(what), format, args);
   va_end(args);
-  fputc('\n', stream());
-  return false;
+  snprintf(sentence, sizeof(sentence), "%s: %s", subject, what);
+  return complain_plain(sentence);
 }
 
 bool complain_plain(const char* sentence)
 {
-  status_clear();
+  pthread_mutex_lock(&lock);
+  clear_line();
   fprintf(stream(), "maudio: %s\n", sentence);
+  pthread_mutex_unlock(&lock);
+  snprintf(last, sizeof(last), "%s", sentence);
   return false;
+}
+
+const char* last_complaint(void)
+{
+  return last;
 }
 
 void complain_urgently(const char* sentence)
@@ -54,18 +80,18 @@ void complain_urgently(const char* sentence)
 
 void status_show(const char* text)
 {
+  pthread_mutex_lock(&lock);
   fprintf(stream(), "\r%s\033[K", text);
   fflush(stream());
   status_shown = true;
+  pthread_mutex_unlock(&lock);
 }
 
 void status_clear(void)
 {
-  if (status_shown) {
-    fputs("\r\033[K", stream());
-    fflush(stream());
-    status_shown = false;
-  }
+  pthread_mutex_lock(&lock);
+  clear_line();
+  pthread_mutex_unlock(&lock);
 }
 
 bool report_is_seen(void)
@@ -75,9 +101,11 @@ bool report_is_seen(void)
 
 void report_line(const char* text)
 {
-  status_clear();
+  pthread_mutex_lock(&lock);
+  clear_line();
   fprintf(stream(), "%s\n", text);
   fflush(stream());
+  pthread_mutex_unlock(&lock);
 }
 
 void report_alone(void)

@@ -1,5 +1,5 @@
 /** @file
- * Everything that the command writes to stderr.
+ * Everything that the command writes to stderr; any thread may.
  */
 #ifndef CLI_REPORT_H
 #define CLI_REPORT_H
@@ -15,6 +15,9 @@ bool complain(const char* subject, const char* format, ...)
 
 /// Print one sentence that names its subject itself, and return false
 bool complain_plain(const char* sentence);
+
+/// Return the sentence that this thread complained with last, or ""
+const char* last_complaint(void);
 
 /// Print a line that is neither a complaint nor a result
 void report_line(const char* text);
