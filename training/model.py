@@ -46,10 +46,14 @@ class Spectral(nn.Module):
         self.register_buffer("synthesis", synthesis.float(), persistent=False)
         self.scale = 1.0 / float(analysis.sum())
 
+    def frames(self, x):
+        """x (B, samples) -> windowed (B, T, window); frame t ends with hop t."""
+        padded = F.pad(x, (self.window - self.hop, -x.shape[-1] % self.hop))
+        return padded.unfold(-1, self.window, self.hop) * self.analysis
+
     def forward(self, x):
         """x (B, samples) -> spectrum (B, T, K) complex64, scaled by 1 / sum(window)."""
-        frames = F.pad(x, (self.window - self.hop, -x.shape[-1] % self.hop)).unfold(-1, self.window, self.hop)
-        return torch.fft.rfft(frames * self.analysis) * self.scale
+        return torch.fft.rfft(self.frames(x)) * self.scale
 
     def inverse(self, spectrum, n_samples):
         """spectrum (B, T, K) -> (B, n_samples), aligned with the input; the last hop is incomplete."""
@@ -106,10 +110,10 @@ class BandLinear(nn.Module):
         return torch.cat(out, 2 if self.direction == "in" else -1) + self.bias.to(x.dtype)
 
 
-def ssd_chunked(x, dt, a, b, c, chunk=64):
-    """Mamba-2's scan in matrix form (arXiv:2405.21060, section 6), from a zero state.
+def ssd_chunked(x, dt, a, b, c, state=None, chunk=64):
+    """Mamba-2's scan in matrix form (arXiv:2405.21060, section 6), from `state` or zero.
 
-    x (B, T, H, P), dt (B, T, H), a (H,) negative, b and c (B, T, G, N) -> y (B, T, H, P).
+    x (B, T, H, P), dt (B, T, H), a (H,) negative, b and c (B, T, G, N) -> y (B, T, H, P), last state (B, H, N, P).
     """
     batch, n_steps, heads, headdim = x.shape
     groups, d_state = b.shape[2:]
@@ -128,32 +132,38 @@ def ssd_chunked(x, dt, a, b, c, chunk=64):
     gap = (later.unsqueeze(-1) - later.unsqueeze(-2)).masked_fill(~mask, -math.inf)
     cb = torch.einsum("bzign,bzjgn->bzgij", c, b)
     y = torch.einsum("bzghij,bzjghp->bzighp", (gap.exp() * cb.unsqueeze(3)).to(x.dtype), xdt)
-    if n_chunks > 1:
-        rest = (decay[:, :, -1:] - decay).exp().to(x.dtype)                    # decay from each step to the chunk's end
-        states = torch.einsum("bzjgn,bzjghp->bzghpn", b, xdt * rest.unsqueeze(-1)).to(dt.dtype)
-        total = decay[:, :, -1].exp()                                          # (B, chunks, G, h)
-        state, before = torch.zeros_like(states[:, 0]), []
-        for z in range(n_chunks):
-            before.append(state)
-            state = state * total[:, z, ..., None, None] + states[:, z]
-        before = torch.stack(before, 1).to(x.dtype)
-        y = y + torch.einsum("bzign,bzghpn->bzighp", c, before) * decay.exp().to(x.dtype).unsqueeze(-1)
-    return y.reshape(batch, n_steps + pad, heads, headdim)[:, :n_steps]
+    rest = (decay[:, :, -1:] - decay).exp().to(x.dtype)                        # decay from each step to the chunk's end
+    states = torch.einsum("bzjgn,bzjghp->bzghnp", b, xdt * rest.unsqueeze(-1)).to(dt.dtype)
+    total = decay[:, :, -1].exp()                                              # (B, chunks, G, h)
+    state = torch.zeros_like(states[:, 0]) if state is None else state.unflatten(1, (groups, -1)).to(dt.dtype)
+    before = []
+    for z in range(n_chunks):
+        before.append(state)
+        state = state * total[:, z, ..., None, None] + states[:, z]
+    before = torch.stack(before, 1).to(x.dtype)
+    y = y + torch.einsum("bzign,bzghnp->bzighp", c, before) * decay.exp().to(x.dtype).unsqueeze(-1)
+    return y.reshape(batch, n_steps + pad, heads, headdim)[:, :n_steps], state.flatten(1, 2)
 
 
-def ssd_scan(x, dt, a, b, c):
-    """The fast kernel where it runs, the matrix form elsewhere; shapes as in ssd_chunked."""
+def ssd_scan(x, dt, a, b, c, state=None):
+    """The fast kernel where it runs, the matrix form elsewhere; shapes as in ssd_chunked.
+
+    No gradient goes into `state` or comes from the last state.
+    """
     sizes = (x.shape[-1], b.shape[-1])
     if x.is_cuda and all(s >= 16 and s & (s - 1) == 0 for s in sizes):
         from ssd import ssd
-        return ssd(x, dt, a, b, c)
-    return ssd_chunked(x, dt, a, b, c)
+        return ssd(x, dt, a, b, c, state)
+    return ssd_chunked(x, dt, a, b, c, state)
 
 
-def causal_conv(x, weight, bias):
-    """Depthwise causal convolution and SiLU; x (B, T, C), weight (C, 1, d_conv), bias (C,)."""
+def causal_conv(x, weight, bias, before=None):
+    """Depthwise causal convolution and SiLU; x (B, T, C), weight (C, 1, d_conv), bias (C,).
+
+    `before` (B, d_conv - 1, C) is what came before x, or None for zeros.
+    """
     d_conv = weight.shape[-1]
-    padded = F.pad(x, (0, 0, d_conv - 1, 0))
+    padded = F.pad(x, (0, 0, d_conv - 1, 0)) if before is None else torch.cat([before.to(x.dtype), x], 1)
     weight = weight.to(x.dtype)
     y = sum(padded[:, k:k + x.shape[1]] * weight[:, 0, k] for k in range(d_conv))
     return F.silu(y + bias.to(x.dtype))
@@ -187,18 +197,25 @@ class Mamba2(nn.Module):
         self.out_proj = nn.Linear(self.d_inner, d_model, bias=False)
 
     def forward(self, u):
+        return self.carried(u, None)[0]
+
+    def carried(self, u, state):
+        """-> y and the state after it, (last inputs of the convolution, last state of the scan); None is zero."""
+        conv, scan = state or (None, None)
         gn = self.groups * self.d_state
         spare = -self.in_proj.out_features % 8       # rows of zeros: matrix units want multiples of 8
         zxbcdt = F.linear(u, F.pad(self.in_proj.weight, (0, 0, 0, spare)))
         z, xbc, dt, _ = zxbcdt.split([self.d_inner, self.d_inner + 2 * gn, self.heads, spare], -1)
-        x, b, c = causal_conv(xbc, self.conv1d.weight, self.conv1d.bias).split([self.d_inner, gn, gn], -1)
+        mixed = causal_conv(xbc, self.conv1d.weight, self.conv1d.bias, conv)
+        x, b, c = mixed.split([self.d_inner, gn, gn], -1)
+        conv = xbc[:, xbc.shape[1] - self.conv1d.kernel_size[0] + 1:].detach().contiguous()
         x = x.unflatten(-1, (self.heads, self.headdim))
         dt = F.softplus(dt.float() + self.dt_bias)
-        y = ssd_scan(x, dt, -self.A_log.exp(), b.unflatten(-1, (self.groups, -1)),
-                     c.unflatten(-1, (self.groups, -1)))
+        y, scan = ssd_scan(x, dt, -self.A_log.exp(), b.unflatten(-1, (self.groups, -1)),
+                           c.unflatten(-1, (self.groups, -1)), scan)
         y = (y + x * self.D.to(x.dtype).unsqueeze(-1)).flatten(-2) * F.silu(z)
         y = rms_norm(y.unflatten(-1, (self.groups, -1)), self.norm.weight.view(self.groups, -1), self.eps).flatten(-2)
-        return self.out_proj(y)
+        return self.out_proj(y), (conv, scan.detach())
 
 
 class Mamba(nn.Module):
@@ -262,40 +279,60 @@ class Block(nn.Module):
         return x + h.view(batch, bands, steps, d_model).transpose(1, 2)
 
 
-class Denoiser(nn.Module):
-    """noisy (B, samples) at rate_hz -> denoised (B, samples), aligned with the input."""
+class BandNetwork(nn.Module):
+    """What denoisers share: the spectral front end, band_in, the blocks and the last norm."""
 
     def __init__(self, cfg):
         super().__init__()
         self.cfg = cfg
         front, eps, d_model = cfg["front_end"], cfg["norm_eps"], cfg["d_model"]
-        edges = front["band_edges"]
+        self.edges = front["band_edges"]
         self.front_end = Spectral(front)
-        self.band_in = BandLinear(edges, 3, d_model, "in")
+        self.band_in = BandLinear(self.edges, 3, d_model, "in")
         self.backbone = nn.Module()
-        self.backbone.layers = nn.ModuleList(Block(d_model, len(edges) - 1, c, eps) for c in cfg["blocks"])
+        self.backbone.layers = nn.ModuleList(Block(d_model, len(self.edges) - 1, c, eps) for c in cfg["blocks"])
         self.backbone.norm_f = nn.RMSNorm(d_model)
-        self.band_out = BandLinear(edges, 2, d_model, "out")
-        depth = math.sqrt(len(cfg["blocks"]))
-        for block in self.backbone.layers:
-            last = block.mixer.fc2 if isinstance(block.mixer, BandMlp) else block.mixer.out_proj
-            last.weight.data /= depth
+        shrink_last(self.backbone.layers)
 
-    def network(self, features):
-        """features (B, T, 3K) -> (B, T, 2K), real and imaginary part of the mask less 1; the residual stays float32."""
+    def bands(self, features):
+        """features (B, T, 3K) -> (B, T, S, D); the residual stays float32."""
         x = self.band_in(features).float()
         for block in self.backbone.layers:
             x = block(x)
-        return self.band_out(rms_norm(x, self.backbone.norm_f.weight, self.cfg["norm_eps"])).float()
+        return rms_norm(x, self.backbone.norm_f.weight, self.cfg["norm_eps"])
 
-    def mask(self, features):
-        """features (B, T, 3K) -> complex mask (B, T, K)."""
-        return 1 + torch.view_as_complex(self.network(features).unflatten(-1, (-1, 2)).contiguous())
 
-    def forward(self, noisy):
+def shrink_last(blocks):
+    """Start the last matrix of each block smaller, the deeper the network."""
+    for block in blocks:
+        last = block.mixer.fc2 if isinstance(block.mixer, BandMlp) else block.mixer.out_proj
+        last.weight.data /= math.sqrt(len(blocks))
+
+
+class Denoiser(BandNetwork):
+    """noisy (B, samples) at rate_hz -> denoised (B, samples), aligned with the input."""
+
+    blocks = ("backbone",)      # what Muon may train
+    gentle = ()                 # small numbers: learn slowly
+
+    def __init__(self, cfg):
+        super().__init__(cfg)
+        self.band_out = BandLinear(self.edges, 2, cfg["d_model"], "out")
+
+    def network(self, features):
+        """features (B, T, 3K) -> (B, T, 2K), real and imaginary part of the mask less 1."""
+        return self.band_out(self.bands(features)).float()
+
+    def networks(self):
+        """The parts of forward() that a compiler may take."""
+        return (self.network,)
+
+    def forward(self, noisy, networks=None):
+        network, = networks or self.networks()
         spectrum = self.front_end(noisy)
-        enhanced = spectrum * self.mask(self.front_end.features(spectrum))
-        return self.front_end.inverse(enhanced, noisy.shape[-1])
+        parts = network(self.front_end.features(spectrum))
+        mask = 1 + torch.view_as_complex(parts.unflatten(-1, (-1, 2)).contiguous())
+        return self.front_end.inverse(spectrum * mask, noisy.shape[-1])
 
 
 def load_config(path):

@@ -32,14 +32,15 @@ def load_chunk(x_ptr, dt_ptr, b_ptr, c_ptr, base, z, head, group, n_steps, n_hea
 
 
 @triton.jit
-def forward_kernel(x_ptr, dt_ptr, a_ptr, b_ptr, c_ptr, y_ptr, s_ptr, n_steps, n_heads, n_groups, n_chunks: tl.constexpr,
+def forward_kernel(x_ptr, dt_ptr, a_ptr, b_ptr, c_ptr, first_ptr, y_ptr, s_ptr, last_ptr, n_steps, n_heads, n_groups, n_chunks: tl.constexpr,
                    Q: tl.constexpr, P: tl.constexpr, N: tl.constexpr, KIND: tl.constexpr):
     seq, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
     group = head // (n_heads // n_groups)
     a = tl.load(a_ptr + head)
     base = seq * n_steps
     s_at = tl.arange(0, N)[:, None] * P + tl.arange(0, P)[None, :]
-    state = tl.zeros((N, P), tl.float32)
+    carried_at = (seq * n_heads + head) * (N * P) + s_at
+    state = tl.load(first_ptr + carried_at)
     for z in range(n_chunks):
         x, b, c, dt, cum, last, decay, live, x_at, bc_at, dt_at = load_chunk(
             x_ptr, dt_ptr, b_ptr, c_ptr, base, z, head, group, n_steps, n_heads, n_groups, a, Q, P, N)
@@ -51,6 +52,7 @@ def forward_kernel(x_ptr, dt_ptr, a_ptr, b_ptr, c_ptr, y_ptr, s_ptr, n_steps, n_
         tl.store(y_ptr + x_at, y, mask=live[:, None])
         rest = (b * tl.exp(last - cum)[:, None]).to(KIND)
         state = tl.exp(last) * state + tl.dot(tl.trans(rest), xdt, input_precision="ieee")
+    tl.store(last_ptr + carried_at, state)
 
 
 @triton.jit
@@ -107,24 +109,26 @@ def kind_of(x):
 
 
 @torch.library.custom_op("maudio::ssd_forward", mutates_args=())
-def ssd_forward(x: torch.Tensor, dt: torch.Tensor, a: torch.Tensor, b: torch.Tensor,
-                c: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    x, dt, b, c = (t.contiguous() for t in (x, dt, b, c))
+def ssd_forward(x: torch.Tensor, dt: torch.Tensor, a: torch.Tensor, b: torch.Tensor, c: torch.Tensor,
+                first: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    x, dt, b, c, first = (t.contiguous() for t in (x, dt, b, c, first))
     batch, n_steps, heads, headdim = x.shape
     groups, d_state = b.shape[2:]
     n_chunks = -(-n_steps // CHUNK)
     y = torch.empty_like(x)
     states = torch.empty(batch, heads, n_chunks, d_state, headdim, device=x.device)
-    forward_kernel[(batch, heads)](x, dt, a, b, c, y, states, n_steps, heads, groups, n_chunks,
+    last = torch.empty_like(first)
+    forward_kernel[(batch, heads)](x, dt, a, b, c, first, y, states, last, n_steps, heads, groups, n_chunks,
                                    CHUNK, headdim, d_state, kind_of(x))
-    return y, states
+    return y, states, last
 
 
 @ssd_forward.register_fake
-def _(x, dt, a, b, c):
+def _(x, dt, a, b, c, first):
     n_chunks = -(-x.shape[1] // CHUNK)
     return (torch.empty(x.shape, dtype=x.dtype, device=x.device),
-            torch.empty(x.shape[0], x.shape[2], n_chunks, b.shape[3], x.shape[3], device=x.device))
+            torch.empty(x.shape[0], x.shape[2], n_chunks, b.shape[3], x.shape[3], device=x.device),
+            torch.empty_like(first))
 
 
 @torch.library.custom_op("maudio::ssd_backward", mutates_args=())
@@ -150,17 +154,23 @@ def _(dy, x, dt, a, b, c, states):
 
 
 def _save(ctx, inputs, output):
-    ctx.save_for_backward(*inputs, output[1])
+    ctx.save_for_backward(*inputs[:5], output[1])
 
 
-def _backward(ctx, dy, _):
+def _backward(ctx, dy, _states, _last):
     x, dt, a, b, c, states = ctx.saved_tensors
-    return ssd_backward(dy, x, dt, a, b, c, states)
+    return *ssd_backward(dy, x, dt, a, b, c, states), None
 
 
 ssd_forward.register_autograd(_backward, setup_context=_save)
 
 
-def ssd(x, dt, a, b, c):
-    """x (B, T, H, P), dt (B, T, H) float32, a (H,) negative, b and c (B, T, G, N) -> y (B, T, H, P)."""
-    return ssd_forward(x, dt, a, b, c)[0]
+def ssd(x, dt, a, b, c, state=None):
+    """x (B, T, H, P), dt (B, T, H) float32, a (H,) negative, b and c (B, T, G, N) -> y (B, T, H, P), last state.
+
+    The states, (B, H, N, P) float32, are without gradient; None is zero.
+    """
+    if state is None:
+        state = torch.zeros(x.shape[0], x.shape[2], b.shape[3], x.shape[3], device=x.device)
+    y, _, last = ssd_forward(x, dt, a, b, c, state)
+    return y, last

@@ -12,17 +12,15 @@ import torch
 
 import model
 from losses import Loss
-from model import Denoiser, load_config
+from model import load_config
+from steer_model import denoiser_of
 from test_losses import batch
 
 
-def gradient(net, loss, noisy, clean, fast, network):
-    front = net.front_end
-    spectrum = front(noisy)
+def gradient(net, loss, noisy, clean, fast, networks):
     with torch.autocast(noisy.device.type, torch.bfloat16, enabled=fast):
-        parts = network(front.features(spectrum))
-    mask = 1 + torch.view_as_complex(parts.unflatten(-1, (-1, 2)).contiguous())
-    value, _ = loss(front.inverse(spectrum * mask, noisy.shape[-1]), clean, noisy)
+        estimate = net(noisy, networks)
+    value, _ = loss(estimate, clean, noisy)
     return value.item(), torch.autograd.grad(value, list(net.parameters()))
 
 
@@ -33,20 +31,25 @@ def main():
     args = p.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(1)
-    net = Denoiser(load_config(args.config)).to(device)
+    net = denoiser_of(load_config(args.config)).to(device)
     with torch.no_grad():
-        net.band_out.weight.mul_(5)          # away from a mask of 1, where the gradient says little
+        # Away from an output that is the input, where the gradient says little
+        if "steer" in net.cfg:
+            net.steer.gain.weight.normal_(std=0.1)
+            net.steer.out.weight.normal_(std=0.1)
+        else:
+            net.band_out.weight.mul_(5)
     clean, noisy = batch(device, args.clips, 32000)
     weights = {"spectral": 100.0, "pesq": 0.6, "sdr": 0.3}
     fast_scan = model.ssd_scan
     model.ssd_scan = model.ssd_chunked
     loss = Loss(weights).to(device)
-    plain = gradient(net, loss, noisy, clean, False, net.network)
+    plain = gradient(net, loss, noisy, clean, False, net.networks())
     model.ssd_scan = fast_scan
     good = True
-    for label, network in (("half precision and the fast scan", net.network),
-                           ("the same, compiled", torch.compile(net.network))):
-        value, grads = gradient(net, loss, noisy, clean, device == "cuda", network)
+    for label, networks in (("half precision and the fast scan", net.networks()),
+                            ("the same, compiled", tuple(torch.compile(n) for n in net.networks()))):
+        value, grads = gradient(net, loss, noisy, clean, device == "cuda", networks)
         a, b = (torch.cat([g.flatten() for g in gs]).double() for gs in (plain[1], grads))
         cosine, ratio = (a @ b / (a.norm() * b.norm())).item(), (b.norm() / a.norm()).item()
         print(f"{label}: loss {value:.4f}, plain {plain[0]:.4f}; gradient's cosine {cosine:.5f}, norm {ratio:.4f}")

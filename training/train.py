@@ -15,11 +15,14 @@ import time
 
 import torch
 import torch.distributed as dist
+from safetensors import safe_open
 from torch import nn
 
 from losses import Loss, si_sdr_db
 from mix import Mixer, Pool, read_folder, read_rooms
-from model import Denoiser, load_config, softplus_inverse
+from model import load_config, softplus_inverse
+from optim import GENTLE, learning_rate, optimizers_of
+from steer_model import SteeredDenoiser, denoiser_of
 
 MIXED_AT_ONCE = 4       # steps that one call of the mixer serves: its many small kernels cost the same for more clips
 
@@ -31,6 +34,7 @@ def parse():
     p.add_argument("--check", help="such a folder of held-out audio, to watch the progress on")
     p.add_argument("--out", required=True)
     p.add_argument("--minutes", type=float, required=True, help="length of the schedule, this run and those it resumes")
+    p.add_argument("--pause", type=float, help="minutes after which this run ends, to be resumed")
     p.add_argument("--batch", type=int, default=64, help="clips a GPU and step")
     p.add_argument("--seconds", type=float, default=4.0, help="length of a clip")
     p.add_argument("--pairings", type=int, default=1, help="times that speech and noise once drawn are mixed anew")
@@ -39,6 +43,7 @@ def parse():
     p.add_argument("--lr", type=float, default=2e-3)
     p.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw")
     p.add_argument("--average", type=float, default=0.999, help="decay a step of the running average of the weights")
+    p.add_argument("--init", help="model file to start from; that of a denoiser may start one without latency")
     p.add_argument("--resume", help="checkpoint.pt to continue from")
     p.add_argument("--restart-schedule", action="store_true", help="with --resume: weights alone, a fresh schedule")
     p.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile the network")
@@ -64,24 +69,12 @@ def pools_of(folders, device):
     return pools
 
 
-def optimizers_of(model, kind, lr):
-    """AdamW, or Muon (Jordan et al. 2024) for the matrices of the blocks and AdamW for the rest."""
-    decay, matrices, plain = [], [], []
-    for name, p in model.named_parameters():
-        matrix = p.dim() == 2 and "A_log" not in name and "bias" not in name
-        muon = matrix and name.startswith("backbone") and kind == "muon"
-        (matrices if muon else decay if matrix else plain).append(p)
-    groups = [{"params": decay, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
-    out = [torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98))]
-    if matrices:
-        out.append(torch.optim.Muon(matrices, lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"))
-    return out
-
-
-def learning_rate(progress, step):
-    """Warm-up of 300 steps, then flat for a fifth of the time and a cosine down to a hundredth."""
-    fall = max(0.0, (min(progress, 1.0) - 0.2) / 0.8)
-    return min(1.0, (step + 1) / 300) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fall)))
+def rescale(state, cfg, to):
+    """Change steps of time of the slow blocks in `state` to the hop of `to`: the same decay a second."""
+    ratio = to["front_end"]["hop_ms"] / cfg["front_end"]["hop_ms"]
+    for name, value in state.items():
+        if name.startswith("backbone") and name.endswith(("dt_bias", "dt_proj.bias")) and ratio != 1:
+            value.copy_(softplus_inverse(nn.functional.softplus(value) * ratio))
 
 
 class Trainer:
@@ -97,15 +90,21 @@ class Trainer:
         torch.manual_seed(args.seed)
         torch.set_float32_matmul_precision("high")
         self.cfg = load_config(args.config)
-        self.model = Denoiser(self.cfg).to(self.device)
+        self.model = denoiser_of(self.cfg)
+        if args.init:
+            self.start_from(args.init)
+        self.model.to(self.device)
         self.parameters = list(self.model.parameters())
+        self.shares = [GENTLE if n in self.model.gentle else 1.0 for n, _ in self.model.named_parameters()]
         self.average = [p.detach().clone() for p in self.parameters]
-        self.optimizers = optimizers_of(self.model, args.optimizer, args.lr)
+        self.optimizers = optimizers_of(self.model, args.optimizer, args.lr, self.model.blocks, self.model.gentle)
         self.loss = Loss(dict(zip(("spectral", "pesq", "sdr"), args.loss))).to(self.device)
         self.step, self.elapsed = 0, 0.0
         if args.resume:
             self.load(args.resume)
-        self.network = torch.compile(self.model.network) if args.compile else self.model.network
+        self.networks = self.model.networks()
+        if args.compile:
+            self.networks = tuple(torch.compile(network) for network in self.networks)
         self.mixer = Mixer(pools_of(args.data, self.device), args.batch * MIXED_AT_ONCE, args.seconds, self.device,
                            args.seed * 1000 + self.rank + 100 * self.step)
         self.mixed = []
@@ -113,13 +112,20 @@ class Trainer:
         if args.check:
             self.check_set = Mixer(pools_of([args.check], self.device), 64, args.seconds, self.device, 7).batch()
 
+    def start_from(self, path):
+        """Take over the tensors of a model file, so far as this network has them."""
+        with safe_open(path, "pt") as f:
+            state = {name: f.get_tensor(name).float() for name in f.keys()}
+            rescale(state, json.loads(f.metadata()["maudio"]), self.cfg)
+        if isinstance(self.model, SteeredDenoiser) and "band_out.weight" in state:
+            self.model.start_from(state)
+        else:
+            self.model.load_state_dict(state)
+
     def load(self, path):
         saved = torch.load(path, map_location=self.device, weights_only=True)
         if self.args.restart_schedule:
-            ratio = self.cfg["front_end"]["hop_ms"] / saved["config"]["front_end"]["hop_ms"]
-            for name, value in saved["model"].items():
-                if name.endswith(("dt_bias", "dt_proj.bias")) and ratio != 1:    # the same decay a second
-                    value.copy_(softplus_inverse(nn.functional.softplus(value) * ratio))
+            rescale(saved["model"], saved["config"], self.cfg)
             self.model.load_state_dict(saved["model"])
         else:
             self.model.load_state_dict(saved["raw"])
@@ -138,13 +144,9 @@ class Trainer:
                     "elapsed": self.elapsed, "args": vars(self.args)}, path + ".new")
         os.replace(path + ".new", path)
 
-    def enhance(self, noisy, network):
-        front = self.model.front_end
-        spectrum = front(noisy)
+    def enhance(self, noisy, networks):
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            parts = network(front.features(spectrum))
-        mask = 1 + torch.view_as_complex(parts.unflatten(-1, (-1, 2)).contiguous())
-        return front.inverse(spectrum * mask, noisy.shape[-1])
+            return self.model(noisy, networks)
 
     def train_step(self, scale):
         if not self.mixed:
@@ -152,9 +154,9 @@ class Trainer:
             pairs = [self.mixer.combine(*sources) for _ in range(self.args.pairings)]
             self.mixed = [x for p in pairs for x in zip(*(y.split(self.args.batch) for y in p))]
         noisy, clean = self.mixed.pop()
-        loss, parts = self.loss(self.enhance(noisy, self.network), clean, noisy)
+        loss, parts = self.loss(self.enhance(noisy, self.networks), clean, noisy)
         loss.backward()
-        flat = torch.cat([p.grad.flatten() for p in self.parameters])
+        flat = torch.cat([p.grad.flatten() * share for p, share in zip(self.parameters, self.shares)])
         if self.world > 1:
             dist.all_reduce(flat)
             flat /= self.world
@@ -164,7 +166,7 @@ class Trainer:
             p.grad = value.view_as(p)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = self.args.lr * scale
+                group["lr"] = self.args.lr * scale * group.get("share", 1)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         decay = min(self.args.average, (self.step + 1) / (self.step + 10))
@@ -179,7 +181,7 @@ class Trainer:
         kept = [p.detach().clone() for p in self.parameters]
         torch._foreach_copy_(self.parameters, self.average)
         noisy, clean = self.check_set
-        estimate = self.enhance(noisy, self.model.network)
+        estimate = self.enhance(noisy, self.model.networks())
         _, parts = self.loss(estimate, clean, noisy)
         active = clean.square().mean(1) > 1e-8
         level = 0.1 / (noisy.square().mean(-1, keepdim=True).sqrt() + 1e-4)
@@ -194,6 +196,7 @@ class Trainer:
         log = open(os.path.join(self.args.out, f"log{self.rank or ''}.jsonl"), "a", encoding="utf-8", buffering=1)
         begun, before, checked, totals, count = time.time(), self.elapsed, time.time(), {}, 0
         stop, lowest = torch.zeros(1, device=self.device), math.inf
+        until = 60 * min(self.args.minutes, before / 60 + (self.args.pause or math.inf))
         while True:
             progress = self.elapsed / (60 * self.args.minutes)
             for k, v in self.train_step(learning_rate(progress, self.step)).items():
@@ -204,7 +207,7 @@ class Trainer:
                 if self.world > 1:
                     dist.broadcast(stop, 0)
                 self.elapsed = stop.item()
-            done = self.elapsed >= 60 * self.args.minutes
+            done = self.elapsed >= until
             if self.rank == 0 and (done or time.time() - checked > self.args.every):
                 line = {"step": self.step, "seconds": round(self.elapsed), "progress": round(progress, 3),
                         "clips_a_second": round(count * self.args.batch * self.world / (time.time() - checked), 1),
