@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 # Sources that this build compiles: kernels of other machines are left out
 compiled() {
-  for file in core/*.c cli/*.c lv2/*.c; do
+  for file in core/*.c cli/*.c cuda/*.c lv2/*.c; do
     if grep -q "/$file\"" "$build/compile_commands.json"; then
       echo "$file"
     fi
@@ -17,7 +17,8 @@ compiled() {
 
 case $1 in
 format)
-  find core cli lv2 bench tests -name '*.[ch]' -exec \
+  find core cli cuda lv2 bench tests \( -name '*.[ch]' -o -name '*.cu' -o \
+    -name '*.cuh' -o -name '*.cpp' \) -exec \
     clang-format --dry-run -Werror {} +
   ;;
 tidy)
@@ -30,13 +31,13 @@ cppcheck)
     --suppress=moduloofone:core/kernels_body.h \
     --suppress=unsignedLessThanZero:core/kernels_body.h \
     --suppress=unusedStructMember \
-    core cli lv2 bench tests
+    core cli cuda lv2 bench tests
   ;;
 text)
   # Tabs, trailing blanks, marks of unfinished work
   marks='TO''DO|FIX''ME'
-  if grep -rnEI "	| +\$|($marks)" core cli lv2 bench tests training docs \
-    --include='*.[ch]' --include='*.sh' --include='*.py' --include='*.md' \
+  if grep -rnEI "	| +\$|($marks)" core cli cuda lv2 bench tests training docs \
+    --include='*.[ch]' --include='*.cu' --include='*.cuh' --include='*.cpp' --include='*.sh' --include='*.py' --include='*.md' \
     --include=CMakeLists.txt --include='*.in' --exclude=lint.sh; then
     exit 1
   fi

@@ -12,6 +12,10 @@ DIR of --peers holds denoise.py (gtcrn, dtln, dfn3) and dnsmos_p835.onnx; RNNois
 from the package pyrnnoise where that is installed. Presets and --model files
 run through the maudio command, --checkpoint files (.pt of train.py, or
 .safetensors) through training/model.py.
+
+    python training/evaluate.py generators --data DATA --presets percussion piano
+
+scores generators instead: training/sample_evaluate.py.
 """
 import argparse
 import hashlib
@@ -33,6 +37,7 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import resample_poly
 
+import sample_evaluate
 from evalset import RATE, Item, evalset
 
 PEER_LATENCY_MS = {"gtcrn": 32, "dtln": 32, "dfn3": 40, "rnnoise": 30}
@@ -132,16 +137,16 @@ def read_model(path):
 
 
 def latency_ms(config):
-    return 2 * config["front_end"]["hop_ms"]
+    return 0 if "steer" in config else 2 * config["front_end"]["hop_ms"]
 
 
 def checkpoint_system(path):
     import torch
-    from model import Denoiser
+    from steer_model import denoiser_of
     torch.set_num_threads(1)
     config, state = read_model(path)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    net = Denoiser(config).to(device).eval()
+    net = denoiser_of(config).to(device).eval()
     net.load_state_dict(state)
 
     def denoise(x):
@@ -446,6 +451,8 @@ def main():
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["generators"]:
+        sys.exit(sample_evaluate.main(sys.argv[2:]))
     try:
         main()
     except Failure as failure:

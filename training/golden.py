@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 import model
+import sample_model
 from export import export
+from steer_model import denoiser_of
 
 EPS = 1e-5
 LAYERS = {                                              # name: (d_model, bands, configuration); see the C tests
@@ -34,6 +36,24 @@ NETWORKS = {
         {"mixer": "mamba2", "d_inner": 64, "d_state": 16, "headdim": 16, "n_groups": 2},
         {"mixer": "mamba2", "d_inner": 48, "d_state": 7, "headdim": 16}]},
 }
+
+STEERED = {
+    "front_end": dict(FRONT_END, window_ms=8, hop_ms=2, band_edges=[0, 8, 20, 65]), "d_model": 12, "blocks": [
+        {"mixer": "mamba2", "d_inner": 24, "d_state": 6, "headdim": 8},
+        {"mixer": "band_mlp", "d_hidden": 5}],
+    "steer": {"n_gains": 12, "n_taps": 29, "n_past": 5, "delay": 11, "fade": 7, "d_model": 20, "blocks": [
+        {"mixer": "mamba2", "d_inner": 32, "d_state": 5, "headdim": 16},
+        {"mixer": "mamba", "d_inner": 22, "d_state": 5, "dt_rank": 3}]},
+}
+TIERS = [
+    {"d_model": 12, "blocks": [{"mixer": "mamba2", "d_inner": 24, "d_state": 6, "headdim": 8},
+                               {"mixer": "mlp", "d_hidden": 20}]},
+    {"pool": 4, "d_model": 20, "blocks": [{"mixer": "mamba", "d_inner": 22, "d_state": 5, "dt_rank": 3},
+                                          {"mixer": "mlp", "d_hidden": 24}]},
+    {"pool": 3, "d_model": 32, "blocks": [{"mixer": "mlp", "d_hidden": 40},
+                                          {"mixer": "mamba2", "d_inner": 64, "d_state": 16, "headdim": 16,
+                                           "n_groups": 2}]},
+]
 
 
 def randomise(module):
@@ -98,14 +118,33 @@ def write_front_end(path):
 
 def write_network(folder, name, cfg, n_samples=8000):
     """The model file, and a signal before and after."""
-    cfg = {"format_version": model.FORMAT_VERSION, "name": name, "task": "denoise", "licence": "CC0-1.0",
+    version = "1.1" if "steer" in cfg else model.FORMAT_VERSION
+    cfg = {"format_version": version, "name": name, "task": "denoise", "licence": "CC0-1.0",
            "norm_eps": EPS, **cfg, "training": {"command": "golden.py, random weights"}}
-    network = model.Denoiser(cfg)
+    network = denoiser_of(cfg)
     randomise(network)
-    network.band_out.weight.data *= 5                      # a mask that does something
+    if "steer" in cfg:
+        network.steer.out.weight.normal_(std=0.3)
+    else:
+        network.band_out.weight.data *= 5                  # a mask that does something
     x = signal(n_samples, 16000)
     export(os.path.join(folder, f"network_{name}.safetensors"), cfg, network.state_dict())
     save_file({"x": x, "y": network(x[None])[0].contiguous()}, os.path.join(folder, f"signal_{name}.safetensors"))
+
+
+def write_generator(folder, name, tiers, n_steps=300):
+    """The model file, and codes (T,) with the logits (T, 256) before each of them."""
+    cfg = {"format_version": sample_model.FORMAT_VERSION, "name": name, "task": "generate", "licence": "CC0-1.0",
+           "front_end": {"type": "sample", "rate_hz": 16000, "encoding": "mu-law"}, "norm_eps": EPS, "tiers": tiers,
+           "training": {"command": "golden.py, random weights"}}
+    network = sample_model.Generator(cfg)
+    randomise(network)
+    codes = torch.randint(sample_model.N_CODES, (1, n_steps))
+    tokens = F.pad(codes[:, :-1], (1, 0), value=sample_model.SILENCE)
+    logits, _ = network(tokens, network.zero_state(1, "cpu"))
+    export(os.path.join(folder, f"network_{name}.safetensors"), cfg, network.state_dict())
+    save_file({"codes": codes[0].float(), "logits": logits[0].contiguous()},
+              os.path.join(folder, f"codes_{name}.safetensors"))
 
 
 @torch.no_grad()
@@ -121,6 +160,9 @@ def main():
     write_front_end(os.path.join(folder, "front_end.safetensors"))
     for name, cfg in NETWORKS.items():
         write_network(folder, name, cfg)
+    write_generator(folder, "tiers", TIERS)
+    torch.manual_seed(2)
+    write_network(folder, "steer", STEERED)
 
 
 if __name__ == "__main__":
