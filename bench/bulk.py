@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """How fast `maudio process` is in bulk: an archive is made of one recording, and processed in several ways.
 
-bench/bulk.py --command build/cli/maudio --hours 20 tests/audio/noisy.wav
+bench/bulk.py make --hours 20 tests/audio/noisy.wav archive
+bench/bulk.py run --devices cuda:0 cuda:0,1 -- archive
 
-Needs libsndfile.so.1, and room for three times the archive (20 h: 21 GB) in --folder.
+Needs libsndfile.so.1; an archive of 20 hours takes 12 GB as WAV and FLAC, its outputs 7 GB more in TMPDIR.
 """
 import argparse
 import array
@@ -74,22 +75,26 @@ def pieces_of(path, n=12):
                   for gain in (0.3 + 0.06 * i for i in range(n))]
 
 
+PIECES = []  # inherited by the processes of a pool
+
+
 def make_file(job):
-    path, rate, pieces, seconds, seed, form = job
+    path, rate, seconds, seed, form = job
     rng = random.Random(seed)
     wanted, samples = max(1, int(rate * seconds)), array.array("h")
     while len(samples) < wanted:
-        piece = rng.choice(pieces)
+        piece = rng.choice(PIECES)
         samples.extend(piece[rng.randrange(len(piece) // 2):])
     write(path, rate, 1, samples[:wanted], form)
 
 
-def make_archive(folder, rate, pieces, lengths, form):
+def make_folder(folder, rate, lengths, form):
     """Files of these lengths in seconds."""
     os.makedirs(folder)
     name = "flac" if form & FLAC == FLAC else "wav"
-    jobs = [(os.path.join(folder, f"{i:05}.{name}"), rate, pieces, seconds, i, form)
+    jobs = [(os.path.join(folder, f"{i:05}.{name}"), rate, seconds, i, form)
             for i, seconds in enumerate(lengths)]
+    jobs.sort(key=lambda job: -job[2])
     with multiprocessing.Pool() as pool:
         pool.map(make_file, jobs, chunksize=1)
 
@@ -103,8 +108,9 @@ def lengths_of(hours, shortest=20, longest=3600, seed=1):
 
 
 class Bench:
-    def __init__(self, command, folder):
-        self.command, self.folder, self.results = command, folder, []
+    def __init__(self, command, folder, log):
+        """Outputs go below `folder`, summaries to the file `log`, if given."""
+        self.command, self.folder, self.log, self.results = command, folder, log, []
 
     def run(self, what, source, device, *options):
         """Process a folder and remember the summary."""
@@ -118,6 +124,9 @@ class Bench:
         result = json.loads(done.stdout)
         result["what"], result["options"] = what, [device, *options]
         self.results.append(result)
+        if self.log:
+            with open(self.log, "w", encoding="ascii") as file:
+                json.dump(self.results, file, indent=1)
         threads = result["jobs"] * result["wall_s"]
         print(f"| {what} | {result['device']} {result['precision']} | {result['files_done']} | "
               f"{result['audio_s'] / 3600:.2f} h | {result['wall_s']:.2f} s | {result['realtime']:.0f}x | "
@@ -150,60 +159,63 @@ def decibels(power):
     return 10 * math.log10(power) if power else -math.inf
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recording")
-    parser.add_argument("--command", default="build/cli/maudio")
-    parser.add_argument("--folder", help="for the archive (default: TMPDIR)")
-    parser.add_argument("--hours", type=float, default=20)
-    parser.add_argument("--cpu-hours", type=float, default=1)
-    parser.add_argument("--devices", nargs="*", default=["cuda:0"], help="of the form cuda:0 or cuda:0,1")
-    parser.add_argument("--json", help="file for all summaries")
-    options = parser.parse_args()
+def make(options):
+    rate, pieces = pieces_of(options.recording)
+    PIECES.extend(pieces)
+    for name, form in (("wav", WAV | PCM_16), ("flac", FLAC | PCM_16)):
+        make_folder(os.path.join(options.archive, name), rate, lengths_of(options.hours), form)
+        make_folder(os.path.join(options.archive, "cpu-" + name), rate, lengths_of(options.cpu_hours, 20, 100), form)
+    make_folder(os.path.join(options.archive, "short"), rate, [5.0] * 1000, WAV | PCM_16)
+    make_folder(os.path.join(options.archive, "one"), rate, [7200.0], WAV | PCM_16)
+    null = os.path.join(options.archive, "null")
+    os.makedirs(null)
+    for name, channels, seconds in (("mono", 1, 30), ("stereo", 2, 8), ("sample", 1, 0)):
+        samples = array.array("f", (s / 32768 for s in pieces[5]))
+        samples = (samples * 4)[:max(1, int(rate * seconds)) * channels]
+        write(os.path.join(null, name + ".wav"), rate, channels, samples, WAV | FLOAT)
 
-    folder = tempfile.mkdtemp(prefix="maudio-bulk-", dir=options.folder)
+
+def run(options):
+    def source(name):
+        return os.path.join(options.archive, name)
+
+    folder = tempfile.mkdtemp(prefix="maudio-bulk-")
+    bench = Bench(options.command, folder, options.json)
+    print("| | device | files | audio | time | realtime | hours/s | decode | encode | GPU busy | bottleneck |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
     try:
-        bench = Bench(options.command, folder)
-        rate, pieces = pieces_of(options.recording)
-        print("| | device | files | audio | time | realtime | hours/s | decode | encode | GPU busy | bottleneck |")
-        print("|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
-
-        tests = os.path.join(folder, "null")
-        os.makedirs(tests)
-        for name, channels, seconds in (("mono", 1, 30), ("stereo", 2, 8), ("sample", 1, 0)):
-            samples = array.array("f", (s / 32768 for s in pieces[5]))
-            samples = (samples * 4)[:max(1, int(rate * seconds)) * channels]
-            write(os.path.join(tests, name + ".wav"), rate, channels, samples, WAV | FLOAT)
-        for device in options.devices:
-            bench.null(tests, device)
-        if options.devices:
-            bench.null(tests, options.devices[0], "--precision", "tf32")
-            bench.null(tests, options.devices[0], "--precision", "bf16")
-
-        for name, form in (("wav", WAV | PCM_16), ("flac", FLAC | PCM_16)):
-            short = os.path.join(folder, "cpu-" + name)
-            make_archive(short, rate, pieces, lengths_of(options.cpu_hours, 20, 200), form)
-            bench.run(name, short, "cpu")
-            shutil.rmtree(short)
-            if not options.devices:
-                continue
-            archive = os.path.join(folder, name)
-            make_archive(archive, rate, pieces, lengths_of(options.hours), form)
+        for name in ("wav", "flac"):
             for device in options.devices:
-                bench.run(name, archive, device)
-            bench.run(name, archive, options.devices[0], "--precision", "bf16")
-            shutil.rmtree(archive)
-        for what, lengths in (("5 s files", [5.0] * 1000), ("one file", [3600.0 * 2])):
-            if options.devices:
-                archive = os.path.join(folder, "more")
-                make_archive(archive, rate, pieces, lengths, WAV | PCM_16)
-                bench.run(what, archive, options.devices[0])
-                shutil.rmtree(archive)
-        if options.json:
-            with open(options.json, "w", encoding="ascii") as file:
-                json.dump(bench.results, file, indent=1)
+                bench.run(name, source(name), device)
+        for name in ("cpu-wav", "cpu-flac"):
+            bench.run(name[4:], source(name), "cpu")
+        if options.devices:
+            first = options.devices[0]
+            bench.run("5 s files", source("short"), first)
+            bench.run("one file", source("one"), first)
+            for precision in ("float32", "tf32", "bf16"):
+                bench.null(source("null"), first, "--precision", precision)
+            for precision in ("tf32", "bf16"):
+                bench.run("wav", source("wav"), first, "--precision", precision)
     finally:
         shutil.rmtree(folder)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    maker = verbs.add_parser("make", help="make an archive")
+    maker.add_argument("recording")
+    maker.add_argument("archive", help="folder to make")
+    maker.add_argument("--hours", type=float, default=20, help="for the GPUs, of each format")
+    maker.add_argument("--cpu-hours", type=float, default=1)
+    runner = verbs.add_parser("run", help="process an archive")
+    runner.add_argument("archive")
+    runner.add_argument("--command", default="build/cli/maudio")
+    runner.add_argument("--devices", nargs="*", default=["cuda:0"], help="of the form cuda:0 or cuda:0,1")
+    runner.add_argument("--json", help="file for all summaries")
+    options = parser.parse_args()
+    (make if options.verb == "make" else run)(options)
 
 
 if __name__ == "__main__":

@@ -32,20 +32,24 @@ static void* device_memory(size_t size)
   return p;
 }
 
-/// Floats on the GPU, from -1 to 1
+/// Floats on the GPU, from -1 to 1, the same again and again
 static float* noise(size_t n)
 {
-  float* const host = (float*)malloc(n * sizeof *host);
-  float* const made = (float*)device_memory(n * sizeof *host);
-  uint32_t     seed = 1;
-  for (size_t i = 0; host && i < n; ++i) {
+  static float host[1 << 20];
+  const size_t n_host = sizeof host / sizeof *host;
+  float* const made   = (float*)device_memory(n * sizeof *host);
+  uint32_t     seed   = 1;
+  for (size_t i = 0; i < n_host; ++i) {
     seed    = seed * 1664525U + 1013904223U;
     host[i] = (float)((double)(seed >> 8) / 8388608.0 - 1.0);
   }
-  must(
-    gpu_check(cudaMemcpy(made, host, n * sizeof *host, cudaMemcpyHostToDevice),
-              "copying", &error));
-  free(host);
+  for (size_t done = 0; done < n; done += n_host) {
+    const size_t left = n - done;
+    cudaMemcpy(made + done, host,
+               (left < n_host ? left : n_host) * sizeof *host,
+               cudaMemcpyHostToDevice);
+  }
+  must(gpu_check(cudaGetLastError(), "copying", &error));
   return made;
 }
 

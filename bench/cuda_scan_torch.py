@@ -1,7 +1,7 @@
 """PyTorch's ways to the scans of cuda_scan.cu, at the same sizes: the plain loop over steps of Mamba, model.ssd_chunked
 under torch.compile, and this project's Triton kernel.
 
-Usage: python3 cuda_scan_torch.py
+Usage: python3 cuda_scan_torch.py [--short]
 """
 import statistics
 import sys
@@ -56,7 +56,7 @@ def main():
     torch.set_float32_matmul_precision("highest")
     compiled = torch.compile(ssd_chunked)
     heads = CHANNELS // HEADDIM
-    for d_state in 16, 64:
+    for d_state in (16,) if "--short" in sys.argv else (16, 64):
         for batch, steps in (64, 15000), (1, 960000):
             def floats(*shape):
                 return torch.randn(batch, steps, *shape, device="cuda")

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 /// Changes of the stream that an effect plays
-#define ROUNDS 6
+#define ROUNDS 4
 
 /// What an audio thread works with, and what came of it
 typedef struct {

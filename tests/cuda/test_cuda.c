@@ -421,7 +421,7 @@ int main(int argc, char** argv)
     check_hour(mamba, 5000, "an hour, 40 s at a time");
   } else if (is_short) {
     // Few frames, as every one may be computed by an emulator
-    const size_t some[] = {2000};
+    const size_t some[] = {6000};
     check_signals(small, 6000);
     for (size_t i = 1; i < sizeof models / sizeof *models; ++i) {
       const test_case t = simple(models[i], some, 1);
