@@ -69,7 +69,7 @@ static void a_full_ring_refuses_a_whole_block(void** state)
   ring_free(r);
 }
 
-#define N_THREADED 1000000
+#define N_THREADED 300000
 
 static void* write_all_frames(void* data)
 {

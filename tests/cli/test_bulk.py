@@ -2,6 +2,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -355,12 +356,20 @@ class Choice(Bulk):
                  ({"MAUDIO_FAKE_GPUS": "0"}, ["--device", "cuda"], "No GPU can be used: the driver is missing"),
                  ({"MAUDIO_FAKE_GPUS": "0"}, ["--precision", "tf32"], "No GPU can be used: the driver is missing"),
                  ({"MAUDIO_FAKE_FAIL_OPEN": "1"}, ["--device", "cuda"], "The GPU is too small"),
-                 ({"MAUDIO_CUDA_LIBRARY": ""}, ["--device", "cuda"], "This maudio was built without CUDA"),
                  ({"MAUDIO_CUDA_LIBRARY": "/none.so"}, ["--device", "cuda"], "The CUDA library: /none.so")]
         for self.fake, arguments, sentence in cases:
             with self.subTest(sentence=sentence):
                 self.assert_one_sentence(self.process("in/a.wav", "out.wav", *arguments, code=1), sentence)
                 self.assertFalse(os.path.exists(self.work("out.wav")))
+
+    def test_no_library(self):
+        self.make("a.wav")
+        alone = shutil.copy2(COMMAND, self.path("maudio"))  # away from the library of this build, if there is one
+        result = subprocess.run([alone, "process", "--preset", "test", "--device", "cuda", "in/a.wav", "out.wav"],
+                                cwd=self.work(), env={**self.environment(), "MAUDIO_CUDA_LIBRARY": ""},
+                                capture_output=True, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assert_one_sentence(result, "This maudio was built without CUDA: libmaudio-cuda.so is not beside it")
 
     def test_wrong_usage(self):
         self.make("a.wav")
