@@ -12,7 +12,7 @@ installed) sound= ;;
 esac
 
 # shellcheck disable=SC2086 # one word per package
-need libcmocka-dev clang clang-format clang-tidy cppcheck libclang-rt-14-dev \
+need libcmocka-dev g++ clang clang-format clang-tidy cppcheck libclang-rt-14-dev \
   python3 sndfile-programs valgrind liblilv-dev lilv-utils serdi sordi $sound
 build "$root" -DMAUDIO_TESTS=ON
 

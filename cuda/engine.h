@@ -57,4 +57,8 @@ struct maudio_cuda_signal {
   gpu_channel         channels[MAUDIO_MAX_CHANNELS];
 };
 
+/// Make this engine's GPU the one that calls of this thread are about
+maudio_status gpu_engine_use(const maudio_cuda_engine* engine,
+                             maudio_error*             error);
+
 #endif /* MAUDIO_ENGINE_H */

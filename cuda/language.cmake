@@ -13,18 +13,19 @@ if(NOT CMAKE_CUDA_COMPILER)
   return()
 endif()
 
-# Those of the usual ones that this nvcc knows, and code for later ones
+# Those of the usual ones that this nvcc knows, and code for later ones; 8.0 runs
+# on 8.x, too
 if(NOT CMAKE_CUDA_ARCHITECTURES)
   execute_process(COMMAND ${CMAKE_CUDA_COMPILER} --list-gpu-arch
                   OUTPUT_VARIABLE known)
   set(CMAKE_CUDA_ARCHITECTURES)
-  foreach(number 90)
+  foreach(number 80 90)
     if(known MATCHES "compute_${number}")
       list(APPEND CMAKE_CUDA_ARCHITECTURES ${number}-real)
       set(newest ${number})
     endif()
   endforeach()
-
+  list(APPEND CMAKE_CUDA_ARCHITECTURES ${newest}-virtual)
 endif()
 enable_language(CUDA)
 set(CMAKE_CUDA_STANDARD 17)

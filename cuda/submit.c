@@ -136,9 +136,12 @@ static maudio_status queue(maudio_cuda_engine*      e,
   for (size_t g = 0; g < plan->n_groups; ++g) {
     analyse(e, &plan->groups[g]);
   }
-  const maudio_status status =
+  maudio_status status =
     gpu_network_run(e->network, &plan->batch, (const float*)e->features.data,
                     (float*)e->mask.data, e->compute, error);
+  if (!status) { // cuFFT would forget it
+    status = gpu_check(cudaGetLastError(), "computing", error);
+  }
   for (size_t g = 0; !status && g < plan->n_groups; ++g) {
     synthesise(e, &plan->groups[g]);
   }
@@ -156,10 +159,9 @@ maudio_status maudio_cuda_submit(maudio_cuda_engine*      engine,
                                  uint64_t*                ticket,
                                  maudio_error*            error)
 {
-  gpu_slot* const slot = &engine->slots[engine->n_tickets % GPU_SLOTS];
-  gpu_plan        plan = {.n_slices = 0};
-  maudio_status   status =
-    gpu_check(cudaSetDevice(engine->device), "choosing it", error);
+  gpu_slot* const slot   = &engine->slots[engine->n_tickets % GPU_SLOTS];
+  gpu_plan        plan   = {.n_slices = 0};
+  maudio_status   status = gpu_engine_use(engine, error);
   if (!status && engine->n_tickets >= GPU_SLOTS) {
     status = gpu_check(cudaEventSynchronize(slot->done), "computing", error);
   }

@@ -1,7 +1,8 @@
 /* The engine of the GPU against streams on the CPU.
  *
  * Usage: test_cuda [--short | --hour] PRESETS: a line for each case, with the
- * greatest difference of a sample; the status is 0 if all are small enough, 77
+ * greatest difference of a sample (with an attenuation limit, the power of the
+ * difference); the status is 0 if all are small enough, 77
  * where there is no GPU.
  */
 #include "maudio_cuda.h"
@@ -48,6 +49,7 @@ typedef struct {
   const char*           model; ///< Path
   maudio_cuda_precision precision;
   double                rate_hz;
+  double                odd_rate_hz; ///< Of every other signal, 0: the same
   unsigned              n_channels;
   size_t                n_signals;
   const size_t*         lengths; ///< (n_signals) frames
@@ -87,12 +89,17 @@ static void* memory(size_t n, size_t size)
   return p;
 }
 
+static double rate_of(const test_case* t, size_t i)
+{
+  return i % 2 && t->odd_rate_hz > 0.0 ? t->odd_rate_hz : t->rate_hz;
+}
+
 /// Something like a voice in noise, some of it silent
 static void make_signal(const test_case* t, size_t i, unsigned c, float* x)
 {
   uint32_t seed = (uint32_t)(i * 2 + c) + 1;
   for (size_t k = 0; k < t->lengths[i]; ++k) {
-    const double at    = (double)k / t->rate_hz;
+    const double at    = (double)k / rate_of(t, i);
     const double voice = sin(880 * at + 3 * sin(19 * at)) * sin(12 * at + c);
     seed               = seed * 1664525U + 1013904223U;
     const double noise = (double)(seed >> 8) / 8388608.0 - 1.0;
@@ -147,8 +154,9 @@ static void run_gpu(const test_case* t, maudio_cuda_engine* engine, test_run* r)
   size_t            n      = 0;
   maudio_cuda_get_info(engine, &info);
   for (size_t i = 0; i < t->n_signals; ++i) {
-    must(maudio_cuda_signal_new(engine, t->rate_hz, t->n_channels, t->strength,
-                                t->max_attenuation_db, &r->signals[i], &error),
+    must(maudio_cuda_signal_new(engine, rate_of(t, i), t->n_channels,
+                                t->strength, t->max_attenuation_db,
+                                &r->signals[i], &error),
          &error);
     for (unsigned c = 0; c < t->n_channels; ++c) {
       float** const in  = &r->in[i * t->n_channels + c];
@@ -164,17 +172,36 @@ static void run_gpu(const test_case* t, maudio_cuda_engine* engine, test_run* r)
   must(maudio_cuda_wait(engine, ticket, &error), &error);
 }
 
-/// Greatest difference of signal `i` from what the CPU makes of it
-static double compare(const test_case*    t,
-                      const maudio_model* model,
-                      const test_run*     r,
-                      size_t              i)
+/// How outputs differ
+typedef struct {
+  double most;    ///< Of a sample
+  double squares; ///< Sum of all
+  double n;       ///< Samples
+} difference;
+
+static void
+add_difference(difference* d, size_t n, const float* found, const float* wanted)
+{
+  for (size_t k = 0; k < n; ++k) {
+    const double x = fabs((double)found[k] - (double)wanted[k]);
+    d->most        = x > d->most || isnan(x) ? x : d->most;
+    d->squares += x * x;
+  }
+  d->n += (double)n;
+}
+
+/// Compare signal `i` with what the CPU makes of it
+static void compare(const test_case*    t,
+                    const maudio_model* model,
+                    const test_run*     r,
+                    size_t              i,
+                    difference*         d)
 {
   maudio_error   error  = {MAUDIO_SUCCESS, ""};
   maudio_stream* stream = NULL;
   float*         out[MAUDIO_MAX_CHANNELS];
   const size_t   n = t->lengths[i];
-  must(maudio_stream_new(model, t->rate_hz, t->n_channels, &stream, &error),
+  must(maudio_stream_new(model, rate_of(t, i), t->n_channels, &stream, &error),
        &error);
   maudio_stream_set(stream, MAUDIO_PARAM_STRENGTH, t->strength);
   maudio_stream_set(stream, MAUDIO_PARAM_MAX_ATTENUATION_DB,
@@ -189,17 +216,11 @@ static double compare(const test_case*    t,
     stop("latencies differ");
   }
 
-  double most = 0.0;
   for (unsigned c = 0; c < t->n_channels; ++c) {
-    const float* const found = r->out[i * t->n_channels + c];
-    for (size_t k = 0; k < n; ++k) {
-      const double d = fabs((double)found[k] - (double)out[c][k]);
-      most           = d > most || isnan(d) ? d : most;
-    }
+    add_difference(d, n, r->out[i * t->n_channels + c], out[c]);
     free(out[c]);
   }
   maudio_stream_free(stream);
-  return most;
 }
 
 static void clear(const test_case* t, maudio_cuda_engine* engine, test_run* r)
@@ -213,13 +234,28 @@ static void clear(const test_case* t, maudio_cuda_engine* engine, test_run* r)
   }
 }
 
+/// With an attenuation limit the direction of a mask of nearly 0 is lifted to
+/// the limit, and rounding decides it (docs/cuda.md): a few samples differ
+static bool is_limited(const test_case* t)
+{
+  return t->max_attenuation_db < 100.0f;
+}
+
 /// What is allowed, in dBFS: the contract, and that other precisions work
 static double limit_of(const test_case* t)
 {
   return t->strength <= 0.0f                   ? -INFINITY
+         : is_limited(t)                       ? -80.0
          : t->precision == MAUDIO_CUDA_FLOAT32 ? -90.0
          : t->precision == MAUDIO_CUDA_TF32    ? -50.0
                                                : -30.0;
+}
+
+/// The greatest difference in dBFS, with an attenuation limit the mean
+static double null_of(const test_case* t, const difference* d)
+{
+  const double x = is_limited(t) ? sqrt(d->squares / d->n) : d->most;
+  return x > 0.0 || isnan(x) ? 20.0 * log10(x) : -INFINITY;
 }
 
 static void check(const char* what, const test_case* t)
@@ -241,19 +277,17 @@ static void check(const char* what, const test_case* t)
     unsetenv("MAUDIO_KERNELS");
   }
   run_gpu(t, engine, &run);
-  double most = 0.0;
+  difference d = {0.0, 0.0, 0.0};
   for (size_t i = 0; i < t->n_signals; ++i) {
-    const double d = compare(t, model, &run, i);
-    most           = d > most || isnan(d) ? d : most;
+    compare(t, model, &run, i, &d);
   }
   clear(t, engine, &run);
   maudio_cuda_close(engine);
 
   maudio_model_info info;
   maudio_model_get_info(model, &info);
-  const double null_db =
-    most > 0.0 || isnan(most) ? 20.0 * log10(most) : -INFINITY;
-  const bool ok = null_db <= limit_of(t);
+  const double null_db = null_of(t, &d);
+  const bool   ok      = null_db <= limit_of(t);
   printf("%s  %7.1f dBFS  %-10s %-4s  %-7s %6.0f Hz x%u  %s\n",
          ok ? "ok  " : "FAIL", null_db, info.name, is_int8 ? "int8" : "",
          precisions[t->precision], t->rate_hz, t->n_channels, what);
@@ -335,6 +369,9 @@ static void check_signals(const char* model, size_t n_frames)
     t.hops       = 7;
     check("7 hops at a time", &t);
   }
+  t             = simple(model, tiny, sizeof tiny / sizeof *tiny);
+  t.odd_rate_hz = 48000;
+  check("and at 48000 Hz in one batch", &t);
   t          = simple(model, whole, 1);
   t.strength = 0.3f;
   check("strength 0.3", &t);
@@ -382,6 +419,28 @@ static void check_hour(const char* model, size_t hops, const char* what)
   check(what, &t);
 }
 
+/// What cannot be opened is refused, and says why
+static void check_refusals(const char* model, const char* generator)
+{
+  const struct {
+    const char*   path;
+    int           device;
+    maudio_status status;
+  } cases[] = {{generator, 0, MAUDIO_ERR_UNSUPPORTED},
+               {"/nonexistent", 0, MAUDIO_ERR_NOT_FOUND},
+               {model, 99, MAUDIO_ERR_BAD_ARG},
+               {model, -1, MAUDIO_ERR_BAD_ARG}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+    maudio_error        error  = {MAUDIO_SUCCESS, ""};
+    maudio_cuda_engine* engine = NULL;
+    const maudio_status status = maudio_cuda_open(
+      cases[i].path, cases[i].device, MAUDIO_CUDA_FLOAT32, &engine, &error);
+    const bool ok = status == cases[i].status && !engine && error.message[0];
+    printf("%s  refused: %s\n", ok ? "ok  " : "FAIL", error.message);
+    n_failures += !ok;
+  }
+}
+
 static char* preset(const char* presets, const char* name)
 {
   char* const path = (char*)memory(1024, 1);
@@ -409,6 +468,7 @@ int main(int argc, char** argv)
   char* const small      = make_model("small", model_builder_small_json);
   char* const mamba      = make_model("mamba", mamba_json);
   char* const wide       = make_model("wide", wide_json);
+  char* const tiers      = make_model("tiers", model_builder_tiers_json);
   char* const voice      = preset(presets, "voice");
   char* const live       = preset(presets, "voice-live");
   char* const int8       = make_int8("int8", voice);
@@ -416,12 +476,13 @@ int main(int argc, char** argv)
 
   const char* const models[] = {small, mamba, wide,      voice,
                                 live,  int8,  int8_mamba};
+  check_refusals(small, tiers);
   if (is_hour) {
     check_hour(voice, 0, "an hour");
     check_hour(mamba, 5000, "an hour, 40 s at a time");
   } else if (is_short) {
     // Few frames, as every one may be computed by an emulator
-    const size_t some[] = {6000};
+    const size_t some[] = {2000};
     check_signals(small, 6000);
     for (size_t i = 1; i < sizeof models / sizeof *models; ++i) {
       const test_case t = simple(models[i], some, 1);
@@ -435,7 +496,8 @@ int main(int argc, char** argv)
     }
   }
 
-  char* const paths[] = {small, mamba, wide, voice, live, int8, int8_mamba};
+  char* const paths[] = {tiers, small, mamba, wide,
+                         voice, live,  int8,  int8_mamba};
   for (size_t i = 0; i < sizeof paths / sizeof *paths; ++i) {
     if (!strncmp(paths[i], folder, strlen(folder))) {
       remove(paths[i]);

@@ -36,7 +36,7 @@ cudaError_t cudaSetDevice(int device)
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp* p, int device)
 {
-  *p = (struct cudaDeviceProp){"CPU", 9, 0, 4, 227 * 1024};
+  *p = (struct cudaDeviceProp){"CPU", 9, 0, 1, 227 * 1024};
   return cudaSetDevice(device);
 }
 
