@@ -192,7 +192,7 @@ static float dot(size_t n, const float* a, const float* b)
 {
   vec    sums[4] = {{0}, {0}, {0}, {0}};
   size_t i       = 0;
-  for (; i + 4 * VEC_LANES <= n; i += 4 * VEC_LANES) {
+  for (; i + (size_t)4 * VEC_LANES <= n; i += (size_t)4 * VEC_LANES) {
 #pragma GCC unroll 4
     for (size_t k = 0; k < 4; ++k) {
       const size_t at = i + k * VEC_LANES;
