@@ -93,6 +93,7 @@ def picture(path, columns, rows=4):
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from PIL import Image
     figure, axes = pyplot.subplots(rows, len(columns), figsize=(3.2 * len(columns), 1.5 * rows), sharex=True, sharey=True)
     for column, (title, clips) in zip(np.atleast_2d(axes).T, columns.items()):
         column[0].set_title(title, fontsize=9)
@@ -104,4 +105,7 @@ def picture(path, columns, rows=4):
     axes[-1][0].set_xlabel("s", fontsize=8)
     axes[-1][0].set_ylabel("kHz", fontsize=8)
     figure.tight_layout(pad=0.4)
-    figure.savefig(path, dpi=75)
+    figure.savefig(path, dpi=72)
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(24, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)

@@ -21,6 +21,8 @@ from model import load_config
 from optim import learning_rate, optimizers_of
 from sample_model import SILENCE, Generator, bits
 
+ENOUGH = 100            # steps whose mean loss says something: clips differ much
+
 
 def parse():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -183,7 +185,8 @@ class Trainer:
                         "samples_a_second": round(count * self.reader.length * self.args.batch / (time.time() - checked)),
                         "bits": round(mean, 4), "held_out": round(self.check(), 4)}
                 log.write(json.dumps(line) + "\n")
-                lowest = min(lowest, mean)
+                if count >= ENOUGH:
+                    lowest = min(lowest, mean)
                 if not mean < lowest + 1:
                     raise SystemExit(f"{self.args.out}: diverged at step {self.step}; the last checkpoint is kept")
                 self.save()
