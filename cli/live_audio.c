@@ -18,7 +18,7 @@
 
 /// How late a callback may be, at least, and as a part of the buffer asked for
 #define MARGIN_S 0.008
-#define MARGIN_OF_BUFFER (1.0 / 3.0)
+#define MARGIN_OF_BUFFER (2.0 / 3.0)
 
 /// A device that does nothing for so long has stopped, except while it starts
 #define STOPPED_S 2.0
