@@ -1,9 +1,6 @@
 #include "maudio.h"
 #include "network.h"
-#include "no_syscalls.h"
-#include "rt_guard.h"
-
-#include "float_mode.h"
+#include "realtime_checks.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,12 +66,7 @@ static void each_thread(void (*visit)(realtime_thread*))
 
 static void watch(realtime_thread* t)
 {
-  rt_guard_enter();
-  use_generator(t);
-  const unsigned n_calls = rt_guard_leave();
-  if (n_calls) {
-    fail_msg("%u calls, the last of %s()", n_calls, rt_guard_last());
-  }
+  check_guarded(use_generator, t);
   assert_int_equal(t->set, MAUDIO_SUCCESS);
   assert_int_equal(t->loaded, MAUDIO_SUCCESS);
   assert_int_equal(t->refused, MAUDIO_ERR_BAD_ARG);
@@ -83,21 +75,12 @@ static void watch(realtime_thread* t)
 
 static void confine(realtime_thread* t)
 {
-  const no_syscalls_result result = no_syscalls(use_generator, t);
-  if (result == NO_SYSCALLS_UNSUPPORTED) {
-    print_message("This system does not filter system calls\n");
-    skip();
-  }
-  assert_int_equal(result, NO_SYSCALLS_DONE);
+  check_confined(use_generator, t);
 }
 
 static void check_float_mode(realtime_thread* t)
 {
-  const uint64_t before = maudio_float_mode_enter();
-  maudio_float_mode_leave(before);
-  use_generator(t);
-  assert_int_equal(maudio_float_mode_enter(), before);
-  maudio_float_mode_leave(before);
+  check_float_mode_kept(use_generator, t);
 }
 
 static void generators_neither_allocate_nor_lock_nor_wait(void** state)

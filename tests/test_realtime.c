@@ -1,6 +1,5 @@
 #include "network.h"
-#include "no_syscalls.h"
-#include "rt_guard.h"
+#include "realtime_checks.h"
 
 #include "float_mode.h"
 
@@ -151,28 +150,6 @@ static void check_effect(const audio_thread* a)
   assert_int_equal(a->n_retired, ROUNDS);
 }
 
-/// Call a function while the guard watches
-static void watch(void (*function)(void*), audio_thread* a)
-{
-  rt_guard_enter();
-  function(a);
-  const unsigned n_calls = rt_guard_leave();
-  if (n_calls) {
-    fail_msg("%u calls, the last of %s()", n_calls, rt_guard_last());
-  }
-}
-
-/// Call a function while the kernel lets no system call pass
-static void confine(void (*function)(void*), audio_thread* a)
-{
-  const no_syscalls_result result = no_syscalls(function, a);
-  if (result == NO_SYSCALLS_UNSUPPORTED) {
-    print_message("This system does not filter system calls\n");
-    skip();
-  }
-  assert_int_equal(result, NO_SYSCALLS_DONE);
-}
-
 /// Prepare for each rate and number of channels; the model is freed
 static void each_thread(maudio_model* model, void (*visit)(audio_thread*))
 {
@@ -188,20 +165,20 @@ static void each_thread(maudio_model* model, void (*visit)(audio_thread*))
 
 static void watch_stream(audio_thread* a)
 {
-  watch(use_stream, a);
+  check_guarded(use_stream, a);
   check_stream(a);
 }
 
 static void watch_effect(audio_thread* a)
 {
-  watch(use_effect, a);
+  check_guarded(use_effect, a);
   check_effect(a);
 }
 
 static void confine_both(audio_thread* a)
 {
-  confine(use_stream, a);
-  confine(use_effect, a);
+  check_confined(use_stream, a);
+  check_confined(use_effect, a);
 }
 
 static void streams_neither_allocate_nor_lock_nor_wait(void** state)

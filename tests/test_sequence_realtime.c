@@ -1,8 +1,5 @@
 #include "maudio.h"
-#include "no_syscalls.h"
-#include "rt_guard.h"
-
-#include "float_mode.h"
+#include "realtime_checks.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,12 +69,7 @@ static void each_thread(void (*visit)(realtime_thread*))
 
 static void watch(realtime_thread* t)
 {
-  rt_guard_enter();
-  use_sequence(t);
-  const unsigned n_calls = rt_guard_leave();
-  if (n_calls) {
-    fail_msg("%u calls, the last of %s()", n_calls, rt_guard_last());
-  }
+  check_guarded(use_sequence, t);
   assert_int_equal(t->stepped, MAUDIO_SUCCESS);
   assert_int_equal(t->loaded, MAUDIO_SUCCESS);
   assert_int_equal(t->refused, MAUDIO_ERR_BAD_ARG);
@@ -85,21 +77,12 @@ static void watch(realtime_thread* t)
 
 static void confine(realtime_thread* t)
 {
-  const no_syscalls_result result = no_syscalls(use_sequence, t);
-  if (result == NO_SYSCALLS_UNSUPPORTED) {
-    print_message("This system does not filter system calls\n");
-    skip();
-  }
-  assert_int_equal(result, NO_SYSCALLS_DONE);
+  check_confined(use_sequence, t);
 }
 
 static void check_float_mode(realtime_thread* t)
 {
-  const uint64_t before = maudio_float_mode_enter();
-  maudio_float_mode_leave(before);
-  use_sequence(t);
-  assert_int_equal(maudio_float_mode_enter(), before);
-  maudio_float_mode_leave(before);
+  check_float_mode_kept(use_sequence, t);
 }
 
 static void sequences_neither_allocate_nor_lock_nor_wait(void** state)
