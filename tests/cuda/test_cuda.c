@@ -420,13 +420,16 @@ static void check_hour(const char* model, size_t hops, const char* what)
 }
 
 /// What cannot be opened is refused, and says why
-static void check_refusals(const char* model, const char* generator)
+static void check_refusals(const char* model,
+                           const char* generator,
+                           const char* without_latency)
 {
   const struct {
     const char*   path;
     int           device;
     maudio_status status;
   } cases[] = {{generator, 0, MAUDIO_ERR_UNSUPPORTED},
+               {without_latency, 0, MAUDIO_ERR_UNSUPPORTED},
                {"/nonexistent", 0, MAUDIO_ERR_NOT_FOUND},
                {model, 99, MAUDIO_ERR_BAD_ARG},
                {model, -1, MAUDIO_ERR_BAD_ARG}};
@@ -471,12 +474,13 @@ int main(int argc, char** argv)
   char* const tiers      = make_model("tiers", model_builder_tiers_json);
   char* const voice      = preset(presets, "voice");
   char* const live       = preset(presets, "voice-live");
+  char* const zero       = preset(presets, "voice-zero");
   char* const int8       = make_int8("int8", voice);
   char* const int8_mamba = make_int8("int8-mamba", mamba);
 
   const char* const models[] = {small, mamba, wide,      voice,
                                 live,  int8,  int8_mamba};
-  check_refusals(small, tiers);
+  check_refusals(small, tiers, zero);
   if (is_hour) {
     check_hour(voice, 0, "an hour");
     check_hour(mamba, 5000, "an hour, 40 s at a time");
@@ -496,8 +500,8 @@ int main(int argc, char** argv)
     }
   }
 
-  char* const paths[] = {tiers, small, mamba, wide,
-                         voice, live,  int8,  int8_mamba};
+  char* const paths[] = {tiers, small, mamba, wide,      voice,
+                         live,  zero,  int8,  int8_mamba};
   for (size_t i = 0; i < sizeof paths / sizeof *paths; ++i) {
     if (!strncmp(paths[i], folder, strlen(folder))) {
       remove(paths[i]);

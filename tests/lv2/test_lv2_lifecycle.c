@@ -15,6 +15,7 @@
 
 #define BANDS MAUDIO_TEST_DIR "/golden/network_bands.safetensors"
 #define WHOLE MAUDIO_TEST_DIR "/golden/network_whole.safetensors"
+#define STEER MAUDIO_TEST_DIR "/golden/network_steer.safetensors"
 
 /// Cycles of the endurance test, the first argument
 static unsigned n_cycles = 50;
@@ -22,6 +23,7 @@ static unsigned n_cycles = 50;
 static char folder[] = "/tmp/maudio-lv2-XXXXXX";
 static char voice[64];
 static char voice_live[64];
+static char voice_zero[64];
 static char percussion[64];
 static char piano[64];
 
@@ -32,20 +34,22 @@ static int make_presets(void** state)
   assert_non_null(mkdtemp(folder));
   snprintf(voice, sizeof voice, "%s/voice.safetensors", folder);
   snprintf(voice_live, sizeof voice_live, "%s/voice-live.safetensors", folder);
+  snprintf(voice_zero, sizeof voice_zero, "%s/voice-zero.safetensors", folder);
   snprintf(percussion, sizeof percussion, "%s/percussion.safetensors", folder);
   snprintf(piano, sizeof piano, "%s/piano.safetensors", folder);
   host_copy_file(TIERS, percussion);
   host_copy_file(TIERS, piano);
   host_copy_file(BANDS, voice);
   host_copy_file(WHOLE, voice_live);
+  host_copy_file(STEER, voice_zero);
   return setenv("MAUDIO_PRESETS", folder, 1);
 }
 
 static int remove_presets(void** state)
 {
   (void)state;
-  return remove(voice) || remove(voice_live) || remove(percussion) ||
-         remove(piano) || rmdir(folder);
+  return remove(voice) || remove(voice_live) || remove(voice_zero) ||
+         remove(percussion) || remove(piano) || rmdir(folder);
 }
 
 static double now_ms(void)

@@ -34,7 +34,7 @@ static void check_calls(const char* uri, double rate_hz)
     *host_port(h, PORT_MIX)             = (float)(i % 3) / 2.0f;
     *host_port(h, PORT_OUTPUT_GAIN)     = (float)(i % 11) - 5.0f;
     *host_port(h, PORT_ENABLED)         = i % 6 ? 1.0f : 0.0f;
-    *host_port(h, PORT_PRESET)          = (float)(i / 8 % 2);
+    *host_port(h, PORT_PRESET)          = (float)(i / 8 % 3);
     if (i % 4 == 1) {
       host_set_model(h, files[i / 4 % 5]);
     } else if (i % 4 == 3) {
