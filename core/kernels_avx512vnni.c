@@ -5,9 +5,10 @@
  * one instruction. Integers are summed exactly, so here, too, the shape of a
  * tile does not show in the result.
  */
+#include "kernels_avx512.h"
+
 #include "kernels.h"
 
-#include <immintrin.h>
 #include <math.h>
 #include <string.h>
 
@@ -201,13 +202,6 @@ static void gemm_vnni(const maudio_gemm* g)
 #undef INLINE
 
 #define KERNELS_NAME avx512vnni
-#define VEC_LANES 16
-#define VEC_MADD(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define VEC_CODES(p)        \
-  ((vec)_mm512_cvtepi32_ps( \
-    _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i_u*)(p)))))
-#define GEMM_SUMS 24
-#define GEMM_TALL 6
 #define GEMM_CODES gemm_vnni
 #define CODE_GROUP 4
 #include "kernels_body.h"

@@ -9,18 +9,21 @@
  * GEMM_SUMS     how many vectors of sums a GEMM keeps in registers,
  * GEMM_TALL     rows from which it does without wider tiles,
  *
+ * where the instruction set has better ones than kernels_vector.h,
+ *
+ * VEC_MAX, VEC_MIN, VEC_DIVIDE,
+ *
  * and, if it has a product of its own for weights in int8,
  *
  * GEMM_CODES    the function, which takes a maudio_gemm,
  * CODE_GROUP    the layout of its codes, 1 elsewhere.
  */
 #include "kernels.h"
+#include "kernels_scan.h"
 #include "kernels_vector.h"
 
 #include <float.h>
 #include <math.h>
-
-#define VECS (MAUDIO_LANES / VEC_LANES) // Vectors of a panel
 
 // Rows of a GEMM tile that is `panels` wide
 #define GEMM_MAX_ROWS 8
@@ -28,8 +31,6 @@
   (GEMM_SUMS / (VECS * (panels)) < GEMM_MAX_ROWS \
      ? GEMM_SUMS / (VECS * (panels))             \
      : GEMM_MAX_ROWS)
-
-#define INLINE static inline __attribute__((always_inline))
 
 /**
  * A tile of outputs: `rows` rows from `r`, `panels` panels from `p`, both
@@ -47,6 +48,7 @@ INLINE void gemm_tile(const maudio_gemm* g,
   const size_t vecs = panels * VECS;
   const float* x    = g->x + r * g->x_stride;
   float*       y    = g->y + r * g->y_stride + p * MAUDIO_LANES;
+  const bool   add  = g->add;
   const float* bias = g->bias ? g->bias + p * MAUDIO_LANES : NULL;
 
   vec sums[GEMM_SUMS]; // (rows, vecs)
@@ -62,6 +64,7 @@ INLINE void gemm_tile(const maudio_gemm* g,
   }
 
   size_t at = p * g->w.panel_step;
+#pragma GCC unroll 2
   for (size_t k = 0; k < g->w.n_in; ++k) {
     vec wk[GEMM_SUMS];
 #pragma GCC unroll 32
@@ -94,7 +97,7 @@ INLINE void gemm_tile(const maudio_gemm* g,
                                         : splat(0.0f);
         total           = madd(scale, total, start);
       }
-      store(to, g->add ? load(to) + total : total);
+      store(to, add ? load(to) + total : total);
     }
   }
 }
@@ -218,125 +221,6 @@ rms_norm(const float* x, const float* weight, size_t n, float eps, float* y)
   }
 }
 
-static void conv_silu(const float* weight,
-                      const float* bias,
-                      size_t       d_conv,
-                      size_t       n,
-                      float*       past,
-                      float*       x)
-{
-  const size_t n_past = d_conv - 1;
-  for (size_t i = 0; i < n; i += VEC_LANES) {
-    vec y = load(bias + i);
-    for (size_t k = 0; k < n_past; ++k) {
-      const vec tap = load(past + k * n + i);
-      y             = madd(load(weight + k * n + i), tap, y);
-      if (k) {
-        store(past + (k - 1) * n + i, tap);
-      }
-    }
-    const vec newest = load(x + i);
-    y                = madd(load(weight + n_past * n + i), newest, y);
-    if (n_past) {
-      store(past + (n_past - 1) * n + i, newest);
-    }
-    store(x + i, vec_silu(y));
-  }
-}
-
-/// The state update and read-out of one block of LANES channels
-INLINE void ssd_block(size_t       d_state,
-                      const float* decay,
-                      const float* xdt,
-                      const float* b,
-                      const float* c,
-                      float*       h,
-                      vec*         y)
-{
-  vec d[VECS];
-  vec u[VECS];
-#pragma GCC unroll 16
-  for (size_t v = 0; v < VECS; ++v) {
-    d[v] = load(decay + v * VEC_LANES);
-    u[v] = load(xdt + v * VEC_LANES);
-    y[v] = (vec){0};
-  }
-  for (size_t n = 0; n < d_state; ++n) {
-    const vec bn = splat(b[n]);
-    const vec cn = splat(c[n]);
-#pragma GCC unroll 16
-    for (size_t v = 0; v < VECS; ++v) {
-      float*    at = h + n * MAUDIO_LANES + v * VEC_LANES;
-      const vec hn = madd(d[v], load(at), u[v] * bn);
-      store(at, hn);
-      y[v] = madd(cn, hn, y[v]);
-    }
-  }
-}
-
-/// Skip and gate: (y + D x) SiLU(z)
-INLINE void
-gate(const float* d, const float* x, const float* z, vec y, float* to)
-{
-  store(to, madd(load(d), load(x), y) * vec_silu(load(z)));
-}
-
-static void ssd_step(const maudio_ssd* s, const maudio_scan* t)
-{
-  const size_t group_size    = s->n_heads * s->headdim;
-  float* const channel_dt    = t->work; // (group_pad + LANES)
-  float* const channel_decay = t->work + s->group_pad + MAUDIO_LANES;
-  for (size_t g = 0; g < s->n_groups; ++g) {
-    // Each head in ascending order writes past its end, into the next one
-    for (size_t head = 0; head < s->n_heads; ++head) {
-      const vec head_dt    = splat(t->dt[g * s->n_heads + head]);
-      const vec head_decay = splat(t->decay[g * s->n_heads + head]);
-      for (size_t i = 0; i < s->headdim; i += VEC_LANES) {
-        store(channel_dt + head * s->headdim + i, head_dt);
-        store(channel_decay + head * s->headdim + i, head_decay);
-      }
-    }
-    for (size_t i = group_size; i < s->group_pad; ++i) {
-      channel_dt[i]    = 0.0f;
-      channel_decay[i] = 0.0f;
-    }
-    for (size_t i = 0; i < s->group_pad; i += MAUDIO_LANES) {
-      const size_t at = g * s->group_pad + i;
-      vec          sums[VECS];
-      for (size_t v = 0; v < MAUDIO_LANES; v += VEC_LANES) {
-        const vec x = load(t->x + at + v);
-        store(channel_dt + i + v, load(channel_dt + i + v) * x);
-      }
-      ssd_block(s->d_state, channel_decay + i, channel_dt + i,
-                t->b + g * s->d_state, t->c + g * s->d_state,
-                t->h + at * s->d_state, sums);
-      for (size_t v = 0; v < VECS; ++v) {
-        const size_t j = at + v * VEC_LANES;
-        gate(s->d + j, t->x + j, t->z + j, sums[v], t->y + j);
-      }
-    }
-  }
-}
-
-static void s6_step(const maudio_s6* s, const maudio_scan* t)
-{
-  for (size_t i = 0; i < s->n; i += VEC_LANES) {
-    const size_t block =
-      i / MAUDIO_LANES * MAUDIO_LANES * s->d_state + i % MAUDIO_LANES;
-    const vec dt    = load(t->dt + i);
-    const vec u     = dt * load(t->x + i);
-    vec       total = {0};
-    for (size_t k = 0; k < s->d_state; ++k) {
-      const size_t at    = block + k * MAUDIO_LANES;
-      const vec    decay = vec_exp(dt * load(s->a + at));
-      const vec    h     = madd(decay, load(t->h + at), u * splat(t->b[k]));
-      store(t->h + at, h);
-      total = madd(splat(t->c[k]), h, total);
-    }
-    gate(s->d + i, t->x + i, t->z + i, total, t->y + i);
-  }
-}
-
 static void features(float  compress,
                      float  floor,
                      size_t n,
@@ -365,10 +249,30 @@ static void features(float  compress,
   }
 ELEMENTWISE(exp)
 ELEMENTWISE(log)
-ELEMENTWISE(silu)
 ELEMENTWISE(softplus)
 ELEMENTWISE(relu2)
 #undef ELEMENTWISE
+
+static void silu_array(size_t n, float* x)
+{
+  const size_t step = (size_t)VEC_SIDES * VEC_LANES;
+  size_t       i    = 0;
+  for (; i + step <= n; i += step) {
+    vec y[VEC_SIDES];
+#pragma GCC unroll 4
+    for (size_t v = 0; v < VEC_SIDES; ++v) {
+      y[v] = load(x + i + v * VEC_LANES);
+    }
+    vecs_silu(y, VEC_SIDES);
+#pragma GCC unroll 4
+    for (size_t v = 0; v < VEC_SIDES; ++v) {
+      store(x + i + v * VEC_LANES, y[v]);
+    }
+  }
+  for (; i < n; i += VEC_LANES) {
+    store(x + i, vec_silu(load(x + i)));
+  }
+}
 
 static void gated_silu(size_t n, float* gate, const float* up)
 {

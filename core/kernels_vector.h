@@ -9,14 +9,21 @@
 #ifndef MAUDIO_KERNELS_VECTOR_H
 #define MAUDIO_KERNELS_VECTOR_H
 
+#include "kernels.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #define VEC_BYTES (4 * VEC_LANES)
+#define VECS (MAUDIO_LANES / VEC_LANES) // Vectors of a panel
 
 typedef float   vec __attribute__((vector_size(VEC_BYTES)));
 typedef int32_t vec_int __attribute__((vector_size(VEC_BYTES)));
+
+// Part of a longer vector
+typedef float vec_eight __attribute__((vector_size(32)));
+typedef float vec_four __attribute__((vector_size(16)));
 
 // A vector anywhere in an array of floats
 typedef float vec_memory
@@ -67,17 +74,34 @@ static inline vec select(vec_int mask, vec a, vec b)
   return (vec)((mask & (vec_int)a) | (~mask & (vec_int)b));
 }
 
+// b where one of them is not a number
+#ifndef VEC_MAX
+#  define VEC_MAX(a, b) select((a) > (b), a, b)
+#  define VEC_MIN(a, b) select((a) < (b), a, b)
+#endif
+
+// a / b for b from 1 on, perhaps 0 where 1 / b is denormal
+#ifndef VEC_DIVIDE
+#  define VEC_DIVIDE(a, b) ((a) / (b))
+#endif
+
 /// Return the sum of the lanes, halving the vector each time
 static inline float sum(vec x)
 {
-  float lanes[VEC_LANES];
-  store(lanes, x);
-  for (size_t n = VEC_LANES / 2; n; n /= 2) {
-    for (size_t i = 0; i < n; ++i) {
-      lanes[i] += lanes[i + n];
-    }
-  }
-  return lanes[0];
+#if VEC_LANES == 16
+  const vec_eight eight =
+    __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) +
+    __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif VEC_LANES == 8
+  const vec_eight eight = x;
+#endif
+#if VEC_LANES == 4
+  const vec four = x;
+#else
+  const vec_four  four  = __builtin_shufflevector(eight, eight, 0, 1, 2, 3) +
+                        __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
+#endif
+  return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
 /// Return x * y + c for a constant c: one step of Horner's scheme
@@ -86,24 +110,45 @@ static inline vec horner(vec x, vec y, float c)
   return madd(x, y, splat(c));
 }
 
-/// e^x: 2^n e^r with |r| <= ln 2 / 2; n stays a normal exponent
-static inline vec vec_exp(vec x)
+#define INLINE static inline __attribute__((always_inline))
+
+// Most vectors of the functions that take several, and a step for each of them
+#define VEC_SIDES 4
+#define EACH_VEC(step)                                   \
+  _Pragma("GCC unroll 4") for (size_t i = 0; i < n; ++i) \
+  {                                                      \
+    step;                                                \
+  }
+
+/// e^x: 2^k e^r with |r| <= ln 2 / 2; k stays a normal exponent. Of n vectors,
+/// constant, side by side: one alone would wait for the result of each step
+INLINE void vecs_exp(vec* x, const size_t n)
 {
   const vec round = splat(12582912.0f); // 1.5 * 2^23: its low bits count ones
-  x               = select(x < -86.9f, splat(-86.9f), x);
-  x               = select(x > 88.0f, splat(88.0f), x);
-  const vec n     = madd(x, splat(1.44269504f), round);
-  const vec m     = n - round;
-  vec       r     = madd(m, splat(-0.693359375f), x);
-  r               = madd(m, splat(2.12194440e-4f), r);
-  vec y           = splat(1.9875691500e-4f);
-  y               = horner(y, r, 1.3981999507e-3f);
-  y               = horner(y, r, 8.3334519073e-3f);
-  y               = horner(y, r, 4.1665795894e-2f);
-  y               = horner(y, r, 1.6666665459e-1f);
-  y               = horner(y, r, 5.0000001201e-1f);
-  y               = madd(y, r * r, r) + 1.0f;
-  return (vec)((vec_int)y + ((vec_int)n << 23));
+  vec       k[VEC_SIDES];
+  vec       r[VEC_SIDES];
+  vec       y[VEC_SIDES];
+  EACH_VEC(x[i] = VEC_MAX(splat(-86.9f), x[i]))
+  EACH_VEC(x[i] = VEC_MIN(splat(88.0f), x[i]))
+  EACH_VEC(k[i] = madd(x[i], splat(1.44269504f), round))
+  EACH_VEC(y[i] = k[i] - round)
+  EACH_VEC(r[i] = madd(y[i], splat(-0.693359375f), x[i]))
+  EACH_VEC(r[i] = madd(y[i], splat(2.12194440e-4f), r[i]))
+  EACH_VEC(y[i] = splat(1.9875691500e-4f))
+  EACH_VEC(y[i] = horner(y[i], r[i], 1.3981999507e-3f))
+  EACH_VEC(y[i] = horner(y[i], r[i], 8.3334519073e-3f))
+  EACH_VEC(y[i] = horner(y[i], r[i], 4.1665795894e-2f))
+  EACH_VEC(y[i] = horner(y[i], r[i], 1.6666665459e-1f))
+  EACH_VEC(y[i] = horner(y[i], r[i], 5.0000001201e-1f))
+  EACH_VEC(y[i] = madd(y[i], r[i] * r[i], r[i]))
+  EACH_VEC(y[i] = y[i] + 1.0f)
+  EACH_VEC(x[i] = (vec)((vec_int)y[i] + ((vec_int)k[i] << 23)))
+}
+
+static inline vec vec_exp(vec x)
+{
+  vecs_exp(&x, 1);
+  return x;
 }
 
 /// ln x for normal positive x: e ln 2 + ln(1 + f), 1 + f in sqrt(1/2)..sqrt(2)
@@ -128,14 +173,25 @@ static inline vec vec_log(vec x)
   return madd(exponent, splat(0.693359375f), y);
 }
 
+/// SiLU of n vectors, constant
+INLINE void vecs_silu(vec* x, const size_t n)
+{
+  vec y[VEC_SIDES];
+  EACH_VEC(y[i] = -x[i])
+  vecs_exp(y, n);
+  EACH_VEC(y[i] = 1.0f + y[i])
+  EACH_VEC(x[i] = VEC_DIVIDE(x[i], y[i]))
+}
+
 static inline vec vec_silu(vec x)
 {
-  return x / (1.0f + vec_exp(-x));
+  vecs_silu(&x, 1);
+  return x;
 }
 
 static inline vec vec_relu2(vec x)
 {
-  const vec positive = select(x > 0.0f, x, splat(0.0f));
+  const vec positive = VEC_MAX(x, splat(0.0f));
   return positive * positive;
 }
 

@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { STAGE_IN, STAGE_SCAN, STAGE_OUT, N_STAGES };
 
@@ -306,46 +307,65 @@ static maudio_status bind(const maudio_block_config* config,
   m->head.type = &maudio_mamba2;
   m->head.n_state =
     m->n_bands * (m->n_inner * m->ssd.d_state + (m->d_conv - 1) * m->n_conv);
-  m->head.n_frame_scratch = m->n_bands * m->n_proj;
+  m->head.n_frame_scratch = m->n_bands * (m->n_proj + 2 * m->n_heads);
+  // Of the kernel, and the padding of step sizes and decays
   m->head.n_fixed_scratch =
-    2 * (m->ssd.group_pad + MAUDIO_LANES) + maudio_pad(m->n_heads);
+    2 * (m->ssd.group_pad + MAUDIO_LANES) + (size_t)2 * MAUDIO_LANES;
   count(m);
   return bind_tensors(m, config, binding);
+}
+
+/// Step size and decay of each head, (n_rows, H) each, from rows (n_rows,
+/// n_proj) of projections
+static void make_steps(const mamba2*         m,
+                       const maudio_kernels* kernels,
+                       size_t                n_rows,
+                       const float*          rows,
+                       float*                dt,
+                       float*                decay)
+{
+  const size_t n     = n_rows * m->n_heads;
+  const size_t n_pad = maudio_pad(n);
+  for (size_t r = 0; r < n_rows; ++r) {
+    const float* const from = rows + r * m->n_proj + m->n_inner + m->n_conv;
+    for (size_t i = 0; i < m->n_heads; ++i) {
+      dt[r * m->n_heads + i] = from[i] + m->dt_bias[i];
+    }
+  }
+  memset(dt + n, 0, (n_pad - n) * sizeof *dt);
+  kernels->softplus(n_pad, dt);
+  for (size_t i = 0; i < n_pad; ++i) {
+    dt[i] = dt[i] > m->dt_min ? dt[i] : m->dt_min;
+    dt[i] = dt[i] < m->dt_max ? dt[i] : m->dt_max;
+  }
+  for (size_t r = 0; r < n_rows; ++r) {
+    for (size_t i = 0; i < m->n_heads; ++i) {
+      decay[r * m->n_heads + i] = dt[r * m->n_heads + i] * m->a[i];
+    }
+  }
+  memset(decay + n, 0, (n_pad - n) * sizeof *decay);
+  kernels->exp(n_pad, decay);
 }
 
 /// One frame of one band, from the projections `row` (n_proj) to the input of
 /// out_proj at its start
 static void step_row(const mamba2*         m,
                      const maudio_kernels* kernels,
+                     const float*          dt,
+                     const float*          decay,
                      float*                row,
                      float*                state,
-                     float*                scratch)
+                     float*                work)
 {
-  const size_t n_dt  = maudio_pad(m->n_heads);
-  float* const z     = row;
-  float* const x     = z + m->n_inner;
-  float* const b     = x + m->n_inner;
-  float* const c     = b + m->ssd.n_groups * m->ssd.d_state;
-  float* const dt    = x + m->n_conv;
-  float* const past  = state;
-  float* const h     = past + (m->d_conv - 1) * m->n_conv;
-  float* const decay = scratch;
-  float* const work  = decay + n_dt;
+  float* const z    = row;
+  float* const x    = z + m->n_inner;
+  float* const b    = x + m->n_inner;
+  float* const c    = b + m->ssd.n_groups * m->ssd.d_state;
+  float* const past = state;
+  float* const h    = past + (m->d_conv - 1) * m->n_conv;
 
   kernels->conv_silu(m->conv_weight, m->conv_bias, m->d_conv, m->n_conv, past,
                      x);
-
-  for (size_t i = 0; i < n_dt; ++i) {
-    dt[i] += m->dt_bias[i];
-  }
-  kernels->softplus(n_dt, dt);
-  for (size_t i = 0; i < n_dt; ++i) {
-    dt[i]    = dt[i] > m->dt_min ? dt[i] : m->dt_min;
-    dt[i]    = dt[i] < m->dt_max ? dt[i] : m->dt_max;
-    decay[i] = dt[i] * m->a[i];
-  }
-  kernels->exp(n_dt, decay);
-
   kernels->ssd_step(&m->ssd, &(maudio_scan){.x     = x,
                                             .z     = z,
                                             .b     = b,
@@ -363,13 +383,18 @@ static void step_row(const mamba2*         m,
 /// Every frame of every band between the projections
 static void scan(const mamba2* m, const maudio_run* run)
 {
-  float* const proj  = run->scratch;
-  float* const fixed = proj + run->n_frames * run->n_bands * m->n_proj;
+  const size_t n_rows = run->n_frames * run->n_bands;
+  float* const proj   = run->scratch; // (n_frames, n_bands, n_proj)
+  float* const dt     = proj + n_rows * m->n_proj;
+  float* const decay  = dt + maudio_pad(n_rows * m->n_heads);
+  float* const work   = decay + maudio_pad(n_rows * m->n_heads);
+  make_steps(m, run->kernels, n_rows, proj, dt, decay);
   for (size_t band = 0; band < run->n_bands; ++band) {
     float* const own = run->state + band * (m->head.n_state / m->n_bands);
     for (size_t frame = 0; frame < run->n_frames; ++frame) {
-      float* const row = proj + (frame * run->n_bands + band) * m->n_proj;
-      step_row(m, run->kernels, row, own, fixed);
+      const size_t row = frame * run->n_bands + band;
+      step_row(m, run->kernels, dt + row * m->n_heads, decay + row * m->n_heads,
+               proj + row * m->n_proj, own, work);
     }
   }
 }

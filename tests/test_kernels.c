@@ -497,7 +497,7 @@ static void rms_norm_ignores_padding(void** state)
 static void convolution_keeps_its_past(void** state)
 {
   (void)state;
-  enum { n = 32, n_taps = 5, n_frames = 12 };
+  enum { n = 80, n_taps = 5, n_frames = 12 };
   for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
     for (size_t d_conv = 1; d_conv <= n_taps; ++d_conv) {
       float weight[n_taps * n];
@@ -518,6 +518,80 @@ static void convolution_keeps_its_past(void** state)
           }
           assert_true(fabs(y[c] - exact_silu(sum)) < 2e-6);
         }
+      }
+    }
+  }
+}
+
+/// Two groups of heads of any size, against the formula
+static void
+check_scan(const maudio_kernels* kernels, size_t n_heads, size_t headdim)
+{
+  enum { N_GROUPS = 2, D_STATE = 5, MAX_PAD = 160, N = N_GROUPS * MAX_PAD };
+  const size_t size = n_heads * headdim;
+  const size_t pad  = maudio_pad(size);
+  assert_true(pad <= MAX_PAD);
+  float skip[N];
+  float x[N];
+  float z[N];
+  float y[N];
+  float b[N_GROUPS * D_STATE];
+  float c[N_GROUPS * D_STATE];
+  float dt[N];
+  float decay[N];
+  float h[N * D_STATE];
+  float before[N * D_STATE];
+  float work[2 * (MAX_PAD + MAUDIO_LANES)];
+  fill(skip, N);
+  fill(x, N);
+  fill(z, N);
+  fill(b, N_GROUPS * D_STATE);
+  fill(c, N_GROUPS * D_STATE);
+  fill(dt, N);
+  fill(decay, N);
+  fill(h, N * D_STATE);
+  memcpy(before, h, sizeof h);
+  kernels->ssd_step(&(maudio_ssd){.n_groups  = N_GROUPS,
+                                  .n_heads   = n_heads,
+                                  .headdim   = headdim,
+                                  .d_state   = D_STATE,
+                                  .group_pad = pad,
+                                  .d         = skip},
+                    &(maudio_scan){.x     = x,
+                                   .z     = z,
+                                   .b     = b,
+                                   .c     = c,
+                                   .dt    = dt,
+                                   .decay = decay,
+                                   .h     = h,
+                                   .work  = work,
+                                   .y     = y});
+  for (size_t i = 0; i < N_GROUPS * size; ++i) {
+    const size_t group   = i / size;
+    const size_t head    = i / headdim;
+    const size_t channel = group * pad + i % size;
+    const size_t state =
+      channel / MAUDIO_LANES * D_STATE * MAUDIO_LANES + channel % MAUDIO_LANES;
+    double sum = (double)skip[channel] * x[channel];
+    for (size_t k = 0; k < D_STATE; ++k) {
+      const size_t at = state + k * MAUDIO_LANES;
+      const double hk = (double)decay[head] * before[at] +
+                        (double)dt[head] * x[channel] * b[group * D_STATE + k];
+      assert_true(fabs(h[at] - hk) < 1e-6);
+      sum += c[group * D_STATE + k] * hk;
+    }
+    assert_true(fabs(y[channel] - sum * exact_silu(z[channel])) < 2e-6);
+  }
+}
+
+static void scans_follow_their_formula(void** state)
+{
+  (void)state;
+  static const size_t headdims[] = {1, 5, 8, 16, 32, 48};
+  for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
+    for (size_t i = 0; i < sizeof headdims / sizeof *headdims; ++i) {
+      for (size_t n_heads = 1; n_heads <= 3; ++n_heads) {
+        check_scan(*k, n_heads, headdims[i]);
       }
     }
   }
@@ -589,8 +663,10 @@ static void softmax_sums_to_one(void** state)
       y[maudio_pad(n)] = 7.0f;
       (*k)->softmax(scale, n, y);
       for (size_t i = 0; i < n; ++i) {
-        const double expected = exp((double)scale * (x[i] - most)) / total;
-        assert_true(fabs(y[i] - expected) < 2e-6 * expected + 1e-30);
+        const double exponent = (double)scale * (x[i] - most);
+        const double expected = exp(exponent) / total;
+        const double rounding = 1e-6 - 1.2e-7 * exponent;
+        assert_true(fabs(y[i] - expected) < rounding * expected + 1e-30);
         sum += y[i];
       }
       assert_true(fabs(sum - 1.0) < 1e-6);
@@ -627,6 +703,7 @@ int main(void)
     cmocka_unit_test(gemm_in_panels_is_the_same),
     cmocka_unit_test(rms_norm_ignores_padding),
     cmocka_unit_test(convolution_keeps_its_past),
+    cmocka_unit_test(scans_follow_their_formula),
     cmocka_unit_test(features_follow_their_formula),
     cmocka_unit_test(gates_multiply),
     cmocka_unit_test(softmax_sums_to_one),
