@@ -21,6 +21,11 @@
 #define SKIPPED_S 0.5
 #define LISTENING_S 1.0
 
+/// The delay to keep is the mean of so long, of looks that are off by less:
+/// one by itself is off by what its callbacks were late
+#define LEARNING_S 2.0
+#define LEARNING_MOST_S 0.0005
+
 /// As these, after an interruption
 #define RECOVERY_SKIPPED_S 0.05
 #define RECOVERY_S 0.1
@@ -81,8 +86,9 @@ struct bridge {
   double     held_s;
   listening  listened;
   drift      control;
-  double     off_s;   ///< Time that the delay was off by more than JUMP_S
-  double     usual_s; ///< The delay to keep, 0: not chosen yet
+  double     off_s;     ///< Time that the delay was off by more than JUMP_S
+  double     usual_s;   ///< The delay to keep, 0: not chosen yet
+  double     learned_s; ///< Time that it was made a mean of
   double     speed;
   uint64_t   n_taken; ///< Frames taken from the ring
   double     gain;
@@ -371,6 +377,18 @@ static void tell_time(bridge* b, double elapsed_s, double now_s)
   }
 }
 
+/// The first seconds: nothing has to be steered yet, so what is seen is kept
+static void learn(bridge* b, double delay_s, double elapsed_s)
+{
+  const double off_s = delay_s - b->usual_s;
+  if (b->learned_s < LEARNING_S && fabs(off_s) < LEARNING_MOST_S) {
+    b->learned_s += elapsed_s;
+    const double change_s = off_s * elapsed_s / b->learned_s;
+    b->usual_s += change_s;
+    b->control.target_s += change_s;
+  }
+}
+
 /// Play a block; if it was not all there, or the delay is far off, hold then
 static void
 play_on(bridge* b, float* const* channels, size_t n_frames, double elapsed_s)
@@ -378,6 +396,7 @@ play_on(bridge* b, float* const* channels, size_t n_frames, double elapsed_s)
   const double at      = (double)b->n_taken - resampler_ahead(b->resampler);
   const double next    = at + (double)n_frames * b->in_hz / b->out_hz;
   const double delay_s = frames_since(b, at) / b->in_hz;
+  learn(b, delay_s, elapsed_s);
   const double error_s = delay_s - b->control.target_s;
   b->off_s             = fabs(error_s) > JUMP_S ? b->off_s + elapsed_s : 0.0;
   const bool jumps     = b->off_s > JUMP_AFTER_S;

@@ -1,5 +1,6 @@
 """A sound server without a sound card: what `maudio live` hears and plays is the two channels of one recording."""
 import array
+import math
 import os
 import random
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import time
 
 RATE = 48000
+TAPS = 16  # On either side, of an interpolation
 TOOLS = ("pulseaudio", "pactl", "pacat", "parec")
 
 # "mic" and "speaker" are the left and the right channel of one sink, "player" plays to the left one
@@ -78,7 +80,7 @@ class SoundServer:
                                f"--rate={RATE}", "--latency-msec=20", stdout=file)
 
     def settle(self):
-        """Let what a sink rendered ahead while nobody listened (2 s) run out."""
+        """Let what a sink rendered ahead while nobody listened (2 s) run out. Only then a recording goes on."""
         time.sleep(2.2)
 
     def close(self):
@@ -107,20 +109,38 @@ def read_floats(path):
     return samples
 
 
+def between(values, at):
+    """The value at a place that need not be whole, by a windowed sinc. It is 0 beyond the ends."""
+    total = 0.0
+    for i in range(max(0, math.ceil(at) - TAPS), min(len(values), math.floor(at) + TAPS + 1)):
+        turn = math.pi * (at - i)
+        total += values[i] * (math.sin(turn) / turn * math.cos(turn / (2 * TAPS + 2)) ** 2 if turn else 1.0)
+    return total
+
+
 def find_delay(heard, played, start, length=512, longest=RATE // 2):
-    """Frames by which `played` follows `heard`, by the best match of a piece of noise, and how well it matches."""
+    """Frames by which `played` follows `heard`, to 1/32, by the best match of a piece of noise, and how well it
+    matches: 1 at best, also between two frames. (None, 0) where nothing is alike."""
     piece = heard[start:start + length]
     energy = sum(s * s for s in piece)
     few = piece[::length // 64]
     enough = 0.2 * sum(s * s for s in few)
+
+    def match(delay):
+        later = played[start + delay:start + delay + length]
+        norm = (energy * sum(s * s for s in later)) ** 0.5
+        return sum(a * b for a, b in zip(piece, later)) / norm if norm else 0.0
+
     best, at = 0.0, None
     for delay in range(longest):
-        later = played[start + delay:start + delay + length]
         # Most places are ruled out by a few samples
-        if sum(a * b for a, b in zip(few, later[::length // 64])) < enough:
-            continue
-        product = sum(a * b for a, b in zip(piece, later))
-        norm = (energy * sum(s * s for s in later)) ** 0.5
-        if norm and product / norm > best:
-            best, at = product / norm, delay
+        later = played[start + delay:start + delay + length:length // 64]
+        if sum(a * b for a, b in zip(few, later)) >= enough and match(delay) > best:
+            best, at = match(delay), delay
+    if at is None:
+        return None, 0.0
+    # As the signals have no highest frequencies, the matches at whole frames tell those between them
+    first = max(-start, at - 2 * TAPS)
+    matches = [match(delay) for delay in range(first, at + 2 * TAPS + 1)]
+    best, at = max((between(matches, at - first + k / 32), at + k / 32) for k in range(-24, 25))
     return at, best
