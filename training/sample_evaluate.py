@@ -53,18 +53,22 @@ class Scorer:
             raise Failure(error.message.decode())
         return made
 
-    def bits(self, codes):
-        """Bits that each sample of a piece, from silence on, costs; (samples,) uint8 -> (samples,)."""
+    def logits(self, codes):
+        """What the model expects of each sample of a piece, from silence on; (samples,) uint8 -> (samples, 256)."""
         generator = self.make(self.lib.maudio_generator_new, self.model)
-        out, logits = [], np.empty((BLOCK, 256), np.float32)
+        logits = np.empty((len(codes), 256), np.float32)
         for at in range(0, len(codes), BLOCK):
             block = np.ascontiguousarray(codes[at:at + BLOCK])
-            self.lib.maudio_generator_score(generator, block.ctypes.data, len(block), logits.ctypes.data)
-            scores = logits[:len(block)] - logits[:len(block)].max(1, keepdims=True)
-            chosen = scores[np.arange(len(block)), block]
-            out.append((np.log(np.exp(scores).sum(1)) - chosen) / np.log(2))
+            part = logits[at:at + BLOCK]
+            self.lib.maudio_generator_score(generator, block.ctypes.data, len(block), part.ctypes.data)
         self.lib.maudio_generator_free(generator)
-        return np.concatenate(out)
+        return logits
+
+    def bits(self, codes):
+        """Bits that each sample of a piece, from silence on, costs; (samples,) uint8 -> (samples,)."""
+        scores = self.logits(codes)
+        scores -= scores.max(1, keepdims=True)
+        return (np.log(np.exp(scores).sum(1)) - scores[np.arange(len(codes)), codes]) / np.log(2)
 
 
 def read_pieces(path, minutes):
