@@ -260,13 +260,13 @@ static void time_network(const maudio_config*  config,
   network_run     r        = {.seconds = (double)n_frames * (double)n_signals *
                                          config->spectral.hop_ms / 1e3};
   must(maudio_weights_open(file, size, "model", &weights, &error));
-  must(gpu_network_new(config, weights, precision, &r.network, &error));
+  must(gpu_network_new(config, weights, precision, NULL, &r.network, &error));
   maudio_weights_free(weights);
   r.batch =
     make_batch(n_signals, n_frames, n_parts, gpu_network_state(r.network));
   r.features =
     noise((size_t)r.batch.n_frames * gpu_network_features(r.network));
-  r.mask = noise((size_t)r.batch.n_frames * gpu_network_mask(r.network));
+  r.mask = noise((size_t)r.batch.n_frames * gpu_network_out(r.network));
   const double ms = time_of(run_network, &r);
   printf("%-7s  %3zu signals in %4d parts  %8.3f ms for %.0f s  %9.0fx\n",
          names[precision], n_signals, n_parts, ms, r.seconds,

@@ -13,7 +13,7 @@ static maudio_status no_memory(const gpu_binding* b, const char* name)
                      b->prefix, name);
 }
 
-static size_t product(unsigned n_dims, const size_t* shape)
+static size_t count(unsigned n_dims, const size_t* shape)
 {
   size_t n = 1;
   for (unsigned i = 0; i < n_dims; ++i) {
@@ -36,7 +36,7 @@ maudio_status gpu_bind_read(gpu_binding*  b,
   if (status) {
     return status;
   }
-  *data = (float*)malloc(product(n_dims, shape) * sizeof(float));
+  *data = (float*)malloc(count(n_dims, shape) * sizeof(float));
   if (!*data) {
     return no_memory(b, name);
   }
@@ -59,7 +59,7 @@ maudio_status gpu_bind_floats(gpu_binding*  b,
   if (!status) {
     const void* copy = NULL;
     status           = gpu_arena_copy(
-                b->arena, data, product(n_dims, shape) * sizeof(float), &copy, b->error);
+                b->arena, data, count(n_dims, shape) * sizeof(float), &copy, b->error);
     *floats = (const float*)copy;
   }
   free(data);
@@ -97,28 +97,51 @@ void gpu_scale_columns(size_t       n_rows,
   }
 }
 
-maudio_status gpu_bind_product(gpu_binding*              b,
-                               const gpu_product_source* source,
-                               gpu_product*              product_to)
+maudio_status gpu_bind_parts(gpu_binding*            binding,
+                             size_t                  n_parts,
+                             const gpu_product_part* parts,
+                             gpu_product*            product)
 {
-  const size_t     shape[] = {source->n_out, source->n_in};
-  float*           rows    = NULL;
-  gpu_product_part part    = {.bias = source->bias};
-  maudio_status    status  = gpu_bind_read(b, source->name, 2, shape, &rows);
+  const void*         copy   = NULL;
+  const maudio_status status = gpu_arena_copy(
+    binding->arena, parts, n_parts * sizeof *parts, &copy, binding->error);
+  *product = (gpu_product){.n_parts = (int)n_parts,
+                           .parts   = (const gpu_product_part*)copy,
+                           .first   = parts[0]};
+  for (size_t i = 0; i < n_parts; ++i) {
+    const int n_in   = parts[i].w.n_in;
+    product->most_in = n_in > product->most_in ? n_in : product->most_in;
+  }
+  return status;
+}
+
+maudio_status gpu_bind_whole(gpu_binding* binding,
+                             size_t       n_out,
+                             size_t       n_in,
+                             const float* rows,
+                             const float* bias,
+                             gpu_product* product)
+{
+  gpu_product_part    part = {.bias = bias};
+  const maudio_status status =
+    gpu_bind_matrix(binding, n_out, n_in, rows, &part.w);
+  return status ? status : gpu_bind_parts(binding, 1, &part, product);
+}
+
+maudio_status gpu_bind_product(gpu_binding*              binding,
+                               const gpu_product_source* source,
+                               gpu_product*              product)
+{
+  const size_t  shape[] = {source->n_out, source->n_in};
+  float*        rows    = NULL;
+  maudio_status status  = gpu_bind_read(binding, source->name, 2, shape, &rows);
   if (!status && source->norm) {
     gpu_scale_columns(source->n_out, source->n_in, source->norm, rows);
   }
   if (!status) {
-    status = gpu_bind_matrix(b, source->n_out, source->n_in, rows, &part.w);
-  }
-  const void* parts = NULL;
-  if (!status) {
-    status = gpu_arena_copy(b->arena, &part, sizeof part, &parts, b->error);
+    status = gpu_bind_whole(binding, source->n_out, source->n_in, rows,
+                            source->bias, product);
   }
   free(rows);
-  *product_to = (gpu_product){.n_parts = 1,
-                              .parts   = (const gpu_product_part*)parts,
-                              .first   = part,
-                              .most_in = (int)source->n_in};
   return status;
 }

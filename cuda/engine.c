@@ -86,13 +86,18 @@ static maudio_status bind_weights(maudio_cuda_engine*   e,
   if (status) {
     return status;
   }
-  if (e->config.task != MAUDIO_TASK_DENOISE || e->config.steer.n_gains) {
+  if (e->config.task != MAUDIO_TASK_DENOISE) {
     return maudio_fail(error, MAUDIO_ERR_UNSUPPORTED,
                        "%s: Model '%s' does not run on the GPU, only denoisers "
-                       "with a mask do",
+                       "do",
                        maudio_path_tail(label), e->config.name);
   }
-  return gpu_network_new(&e->config, weights, precision, &e->network, error);
+  if (e->config.steer.n_gains) {
+    status = gpu_steer_new(&e->config, weights, precision, &e->steer, error);
+  }
+  return status ? status
+                : gpu_network_new(&e->config, weights, precision, e->steer,
+                                  &e->network, error);
 }
 
 static maudio_status read_model(maudio_cuda_engine*   e,
@@ -154,11 +159,16 @@ static maudio_status choose_sizes(maudio_cuda_engine* e, maudio_error* error)
   // Spectra, tails and samples of a hop at 48 kHz, that is three times 16 kHz
   const double hop      = c->hop_ms * 48.0;
   const double n_floats = c->window_ms * 48.0 + 2 * hop + GPU_SLOTS * 2 * hop;
+  const size_t n_steer = e->steer ? (size_t)hop + gpu_steer_gains(e->steer) : 0;
   const size_t bytes =
     gpu_network_frame_bytes(e->network) +
     sizeof(float) * (gpu_network_features(e->network) +
-                     gpu_network_mask(e->network) + (size_t)n_floats);
-  size_t n            = free_bytes / 2 / bytes;
+                     gpu_network_out(e->network) + (size_t)n_floats + n_steer);
+  // The fast network of models that steer goes through a batch in rounds
+  const size_t n_fast =
+    e->steer ? gpu_steer_choose_rows(e->steer, free_bytes / 8) : 0;
+  const size_t n_left = free_bytes / 2 > n_fast ? free_bytes / 2 - n_fast : 0;
+  size_t       n      = n_left / bytes;
   n                   = n < MAX_BATCH_HOPS ? n : MAX_BATCH_HOPS;
   n                   = n > MIN_BATCH_HOPS ? n : MIN_BATCH_HOPS;
   e->info.slice_hops  = n;
@@ -241,7 +251,9 @@ void maudio_cuda_close(maudio_cuda_engine* e)
   gpu_buffer_clear(&e->mask);
   gpu_buffer_clear(&e->time);
   gpu_buffer_clear(&e->masked);
+  gpu_buffer_clear(&e->z);
   gpu_network_free(e->network);
+  gpu_steer_free(e->steer);
   maudio_config_clear(&e->config);
   free(e);
 }

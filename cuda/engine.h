@@ -30,6 +30,7 @@ struct maudio_cuda_engine {
   maudio_cuda_info info;
   maudio_config    config;
   gpu_network*     network;
+  gpu_steer*       steer; ///< Of models that do, else NULL
   gpu_format*      formats;
   cudaStream_t     to_gpu;
   cudaStream_t     compute;
@@ -41,9 +42,10 @@ struct maudio_cuda_engine {
   gpu_buffer spectra;
   gpu_buffer tails;
   gpu_buffer features;
-  gpu_buffer mask;
+  gpu_buffer mask;   ///< Or controls
   gpu_buffer time;   ///< (GPU_FFT_ROWS, n_fft)
   gpu_buffer masked; ///< (GPU_FFT_ROWS, J)
+  gpu_buffer z;      ///< Filtered samples of models that steer
 };
 
 struct maudio_cuda_signal {
@@ -55,6 +57,7 @@ struct maudio_cuda_signal {
   void*               state; ///< On the GPU: the network's, then channels
   size_t              size;
   gpu_channel         channels[MAUDIO_MAX_CHANNELS];
+  gpu_fast_slice      fast; ///< State of models that steer
 };
 
 /// Make this engine's GPU the one that calls of this thread are about

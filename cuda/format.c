@@ -2,6 +2,7 @@
 
 #include "error.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,11 +72,38 @@ make_plans(gpu_format* f, cudaStream_t stream, maudio_error* error)
   return MAUDIO_SUCCESS;
 }
 
-maudio_status gpu_format_new(const maudio_spectral_config* config,
-                             double                        rate_hz,
-                             cudaStream_t                  stream,
-                             gpu_format**                  format,
-                             maudio_error*                 error)
+/// The nearest multiple of the rate of the training
+static size_t count_phases(const maudio_config* config, double rate_hz)
+{
+  const double nearest = round(rate_hz / config->spectral.rate_hz);
+  return nearest > 1.0 ? (size_t)nearest : 1;
+}
+
+double gpu_format_rate(const maudio_config* config, double rate_hz)
+{
+  return config->steer.n_gains
+           ? (double)(count_phases(config, rate_hz) * config->spectral.rate_hz)
+           : rate_hz;
+}
+
+/// Samples that have to be kept before a slice
+static size_t count_past(const maudio_config*   config,
+                         const maudio_spectral* host,
+                         size_t                 n_phases)
+{
+  const maudio_steer_config* s = &config->steer;
+  size_t                     n = host->window - host->hop;
+  const size_t               least =
+    n_phases ? n_phases * (s->n_taps > s->n_past ? s->n_taps : s->n_past)
+                           : 2 * host->hop; // That a mask is late by
+  return n > least ? n : least;
+}
+
+maudio_status gpu_format_new(const maudio_config* config,
+                             double               rate_hz,
+                             cudaStream_t         stream,
+                             gpu_format**         format,
+                             maudio_error*        error)
 {
   *format             = NULL;
   gpu_format* const f = (gpu_format*)calloc(1, sizeof *f);
@@ -83,12 +111,12 @@ maudio_status gpu_format_new(const maudio_spectral_config* config,
     return maudio_fail(error, MAUDIO_ERR_NO_MEMORY,
                        "No memory for tables of %g Hz", rate_hz);
   }
-  f->rate_hz           = rate_hz;
+  f->rate_hz  = rate_hz;
+  f->n_phases = config->steer.n_gains ? count_phases(config, rate_hz) : 0;
   maudio_spectral host = {0};
-  maudio_spectral_plan(&host, config, rate_hz, 1);
+  maudio_spectral_plan(&host, &config->spectral, rate_hz, 1);
   maudio_status status = make_tables(f, &host, error);
 
-  const size_t before      = host.window - host.hop;
   f->spectral.window       = (int)host.window;
   f->spectral.hop          = (int)host.hop;
   f->spectral.n_fft        = (int)host.n_fft;
@@ -96,9 +124,11 @@ maudio_status gpu_format_new(const maudio_spectral_config* config,
   f->spectral.n_model_bins = (int)host.n_model_bins;
   f->spectral.n_sources    = (int)host.n_sources;
   f->spectral.n_inside     = (int)host.n_inside;
-  f->spectral.n_past   = (int)(before > 2 * host.hop ? before : 2 * host.hop);
-  f->spectral.compress = host.compress;
-  f->spectral.power_floor = host.power_floor;
+  f->spectral.n_past       = (int)count_past(config, &host, f->n_phases);
+  f->spectral.compress     = host.compress;
+  f->spectral.power_floor  = host.power_floor;
+  f->spectral.power_scale =
+    host.window_sum * host.window_sum / (float)host.window;
   if (!status) {
     status = make_plans(f, stream, error);
   }

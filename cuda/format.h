@@ -19,6 +19,7 @@ typedef struct gpu_format gpu_format;
 struct gpu_format {
   gpu_format*  next;
   double       rate_hz;
+  size_t       n_phases; ///< Of models that steer, else 0
   gpu_spectral spectral;
   gpu_arena    arena;
   bool         has_plans;
@@ -26,12 +27,16 @@ struct gpu_format {
   cufftHandle  inverse;
 };
 
-/// Make the tables of a rate from 8000 to 192000 Hz; transforms go to `stream`
-maudio_status gpu_format_new(const maudio_spectral_config* config,
-                             double                        rate_hz,
-                             cudaStream_t                  stream,
-                             gpu_format**                  format,
-                             maudio_error*                 error);
+/// Return the rate that tables are made for: with models that steer the nearest
+/// multiple of theirs
+double gpu_format_rate(const maudio_config* config, double rate_hz);
+
+/// Make the tables of a rate; transforms go to `stream`
+maudio_status gpu_format_new(const maudio_config* config,
+                             double               rate_hz,
+                             cudaStream_t         stream,
+                             gpu_format**         format,
+                             maudio_error*        error);
 
 /// Free a format. NULL is fine
 void gpu_format_free(gpu_format* format);

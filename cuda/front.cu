@@ -1,43 +1,14 @@
 #include "front.h"
 
-#include "device.cuh"
+#include "front.cuh"
 
 namespace
 {
 
-constexpr int N_THREADS = 256;
+constexpr int N_THREADS = FRONT_THREADS;
 
 /// As in core/spectral.c
-constexpr float MAX_SAMPLE = 1e9f;
-constexpr float CANCELLED  = 1e-3f;
-
-/// Return the last slice whose first row, or frame, is not after `at`
-__device__ int find_slice(const gpu_front_batch& b, int64_t at, bool is_frame)
-{
-  int low  = 0;
-  int high = b.n_slices - 1;
-  while (low < high) {
-    const int     middle = (low + high + 1) / 2;
-    const int64_t first =
-      is_frame ? b.slices[middle].first_frame : b.slices[middle].first_row;
-    if (first <= at) {
-      low = middle;
-    } else {
-      high = middle - 1;
-    }
-  }
-  return low;
-}
-
-/// Sample `at` of a slice, which may be before its first
-__device__ float sample_at(const gpu_spectral&    s,
-                           const gpu_front_slice& slice,
-                           int                    channel,
-                           int64_t                at)
-{
-  return at >= 0 ? finite_or_zero(slice.in[channel][at])
-                 : slice.channels[channel].past[s.n_past + at];
-}
+constexpr float CANCELLED = 1e-3f;
 
 __global__ __launch_bounds__(N_THREADS) void gather_kernel(gpu_spectral    s,
                                                            gpu_front_batch b,
@@ -53,8 +24,7 @@ __global__ __launch_bounds__(N_THREADS) void gather_kernel(gpu_spectral    s,
   for (int i = threadIdx.x; i < s.n_fft; i += N_THREADS) {
     float x = 0.0f;
     if (i < s.window) {
-      x = sample_at(s, slice, channel, end - s.window + i);
-      x = fminf(fmaxf(x, -MAX_SAMPLE), MAX_SAMPLE) * s.analysis[i];
+      x = clamped_at(s, slice, channel, end - s.window + i) * s.analysis[i];
     }
     to[i] = x;
   }
@@ -262,19 +232,7 @@ __global__ __launch_bounds__(N_THREADS) void keep_kernel(gpu_spectral    s,
     own.overlap[i]  = tails[(slice.n_frames * 2 - 1) * s.hop + i];
     own.wet[i]      = wet;
   }
-
-  // Samples move down: what is read lies at or after what is written
-  const int64_t n_used = slice.n_frames * s.hop;
-  for (int first = 0; first < s.n_past; first += N_THREADS) {
-    const int   i = first + (int)threadIdx.x;
-    const float x =
-      i < s.n_past ? sample_at(s, slice, channel, n_used - s.n_past + i) : 0.0f;
-    __syncthreads();
-    if (i < s.n_past) {
-      own.past[i] = x;
-    }
-    __syncthreads();
-  }
+  keep_past(s, slice, channel);
 }
 
 } // namespace

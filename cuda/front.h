@@ -26,6 +26,8 @@ typedef struct {
   int   n_past; ///< Samples kept before a slice
   float compress;
   float power_floor;
+  float power_scale; ///< From a sum of squares under `analysis` to the mean
+                     ///< square under a window of peak 1
 
   const float*              analysis;
   const float*              synthesis;
@@ -36,8 +38,8 @@ typedef struct {
 /// State of one channel besides the network's, all of it 0 at the start
 typedef struct {
   float* past;    ///< (n_past) samples before the next one
-  float* wet;     ///< (hop) to be played next
-  float* overlap; ///< (hop) to be added to the next frame
+  float* wet;     ///< (hop) to be played next, of a mask
+  float* overlap; ///< (hop) to be added to the next frame, of a mask
 } gpu_channel;
 
 /// Samples of one signal; rows are the frames of each of its channels

@@ -1,91 +1,10 @@
 #include "layer.h"
 
 #include "error.h"
+#include "mlp.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-/// Shared memory that every GPU since compute capability 8.0 has for a block
-#define MAX_SHARED ((size_t)99 * 1024)
-
-/// Put both matrices on the GPU once more, where there are kernels for them
-static maudio_status bind_tiles(gpu_binding*  b,
-                                size_t        d_hidden,
-                                const float*  fc1,
-                                const float*  fc2,
-                                gpu_band_mlp* m)
-{
-  const size_t n_bands = (size_t)b->n_bands;
-  const size_t n       = n_bands * d_hidden;
-  if (!gpu_band_mlp_has_tiles(n_bands, (size_t)b->d_model, d_hidden)) {
-    return MAUDIO_SUCCESS;
-  }
-  float* const tiles = (float*)malloc(2 * n * sizeof *tiles);
-  if (!tiles) {
-    return maudio_fail(b->error, MAUDIO_ERR_NO_MEMORY,
-                       "No memory for %sfc1.weight", b->prefix);
-  }
-  gpu_band_mlp_pack(n_bands, d_hidden, fc1, fc2, tiles, tiles + n);
-  const void*         copy = NULL;
-  const maudio_status status =
-    gpu_arena_copy(b->arena, tiles, 2 * n * sizeof *tiles, &copy, b->error);
-  free(tiles);
-  if (!status) {
-    m->fc1_tiles = (const float*)copy;
-    m->fc2_tiles = m->fc1_tiles + n;
-  }
-  return status;
-}
-
-static maudio_status bind_band_mlp(const maudio_block_config* config,
-                                   gpu_binding*               b,
-                                   const float*               norm,
-                                   gpu_layer*                 l)
-{
-  const size_t n_bands = (size_t)b->n_bands;
-  if (gpu_band_mlp_shared(b->n_bands, b->d_model) > MAX_SHARED) {
-    return maudio_fail(b->error, MAUDIO_ERR_UNSUPPORTED,
-                       "%sfc1.weight: %d bands are too many for a band_mlp on "
-                       "the GPU",
-                       b->prefix, b->n_bands);
-  }
-  gpu_band_mlp* const m      = &l->band_mlp;
-  const size_t        fc1[]  = {config->d_hidden, n_bands};
-  const size_t        fc2[]  = {n_bands, config->d_hidden};
-  float*              rows1  = NULL;
-  float*              rows2  = NULL;
-  maudio_status       status = gpu_bind_read(b, "fc1.weight", 2, fc1, &rows1);
-  if (!status) {
-    status = gpu_bind_matrix(b, fc1[0], fc1[1], rows1, &m->fc1);
-  }
-  if (!status) {
-    status = gpu_bind_read(b, "fc2.weight", 2, fc2, &rows2);
-  }
-  if (!status) {
-    status = gpu_bind_matrix(b, fc2[0], fc2[1], rows2, &m->fc2);
-  }
-  if (!status) {
-    status = bind_tiles(b, config->d_hidden, rows1, rows2, m);
-  }
-  if (!status) {
-    status = gpu_bind_floats(b, "fc1.bias", 1, fc1, &m->fc1_bias);
-  }
-  if (!status) {
-    status = gpu_bind_floats(b, "fc2.bias", 1, fc2, &m->fc2_bias);
-  }
-  const void* copy = NULL;
-  if (!status) {
-    status = gpu_arena_copy(b->arena, norm, (size_t)b->d_model * sizeof *norm,
-                            &copy, b->error);
-  }
-  m->n_bands  = b->n_bands;
-  m->d_model  = b->d_model;
-  m->norm     = (const float*)copy;
-  m->norm_eps = l->norm_eps;
-  free(rows1);
-  free(rows2);
-  return status;
-}
 
 /// Read the convolution: weight (W, 1, d_conv) to (d_conv, W)
 static maudio_status bind_conv(gpu_binding* b, gpu_scan* s)
@@ -276,13 +195,16 @@ maudio_status gpu_layer_bind(const maudio_block_config* config,
   }
   switch (config->mixer) {
   case MAUDIO_MIXER_BAND_MLP:
-    status = bind_band_mlp(config, b, norm, l);
+    status = gpu_layer_bind_band_mlp(config, b, norm, l);
     break;
   case MAUDIO_MIXER_MAMBA2:
     status = bind_mamba2(config, b, norm, l);
     break;
   case MAUDIO_MIXER_MAMBA:
     status = bind_mamba(config, b, norm, l);
+    break;
+  case MAUDIO_MIXER_MLP:
+    status = gpu_layer_bind_mlp(config, b, norm, l);
     break;
   default:
     status = maudio_fail(b->error, MAUDIO_ERR_UNSUPPORTED,
@@ -291,7 +213,7 @@ maudio_status gpu_layer_bind(const maudio_block_config* config,
     break;
   }
   free(norm);
-  if (!status && config->mixer != MAUDIO_MIXER_BAND_MLP) {
+  if (!status && gpu_layer_has_scan(l)) {
     *state_at += gpu_scan_state(&l->scan);
   }
   return status;
@@ -384,6 +306,26 @@ static void queue_mamba(const gpu_layer* l, const gpu_layer_run* run)
                               .x        = run->x});
 }
 
+static void queue_mlp(const gpu_layer* l, const gpu_layer_run* run)
+{
+  const int64_t width = l->proj_width;
+  multiply(run, l, &l->gate_up,
+           (gpu_product_rows){.a        = run->x,
+                              .a_stride = l->d_model,
+                              .c        = run->work,
+                              .c_stride = width,
+                              .n_norm   = l->d_model,
+                              .norm_eps = l->norm_eps});
+  gpu_mlp_hidden(run->work, run->batch->n_frames * l->n_bands, width,
+                 l->d_hidden, run->stream);
+  multiply(run, l, &l->down,
+           (gpu_product_rows){.a        = run->work,
+                              .a_stride = width,
+                              .c        = run->y,
+                              .c_stride = l->d_model,
+                              .x        = run->x});
+}
+
 void gpu_layer_queue(const gpu_layer* layer, const gpu_layer_run* run)
 {
   switch (layer->type) {
@@ -393,6 +335,9 @@ void gpu_layer_queue(const gpu_layer* layer, const gpu_layer_run* run)
     break;
   case MAUDIO_MIXER_MAMBA2:
     queue_mamba2(layer, run);
+    break;
+  case MAUDIO_MIXER_MLP:
+    queue_mlp(layer, run);
     break;
   default:
     queue_mamba(layer, run);

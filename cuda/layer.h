@@ -29,6 +29,11 @@ typedef struct {
   int               d_model;
   gpu_band_mlp      band_mlp;
 
+  // mlp
+  gpu_product gate_up; ///< Both, one after the other
+  gpu_product down;
+  int         d_hidden;
+
   // mamba, mamba2
   gpu_scan    scan;
   gpu_product in_proj;
@@ -36,7 +41,7 @@ typedef struct {
   gpu_product dt_proj; ///< mamba
   gpu_product out_proj;
   int         n_norm;     ///< mamba2: channels normed together
-  int         proj_width; ///< Of what in_proj makes
+  int         proj_width; ///< Of what in_proj, mlp: gate_up, makes
   int         x_width;    ///< Of what x_proj makes
   int         dt_rank;
   size_t      n_work; ///< Floats of working memory of a row
@@ -47,6 +52,24 @@ maudio_status gpu_layer_bind(const maudio_block_config* config,
                              gpu_binding*               binding,
                              size_t*                    state_at,
                              gpu_layer*                 layer);
+
+/// Read what is particular to MLPs; `norm` (d_model) is the weight of the norm
+/// before them
+maudio_status gpu_layer_bind_band_mlp(const maudio_block_config* config,
+                                      gpu_binding*               binding,
+                                      const float*               norm,
+                                      gpu_layer*                 layer);
+maudio_status gpu_layer_bind_mlp(const maudio_block_config* config,
+                                 gpu_binding*               binding,
+                                 const float*               norm,
+                                 gpu_layer*                 layer);
+
+/// Whether a layer has a scan, and so a state
+static inline bool gpu_layer_has_scan(const gpu_layer* layer)
+{
+  return layer->type == MAUDIO_MIXER_MAMBA ||
+         layer->type == MAUDIO_MIXER_MAMBA2;
+}
 
 /// What layers work with
 typedef struct {
@@ -81,6 +104,20 @@ typedef struct {
 maudio_status gpu_bind_product(gpu_binding*              binding,
                                const gpu_product_source* source,
                                gpu_product*              product);
+
+/// Put the parts of a product on the GPU
+maudio_status gpu_bind_parts(gpu_binding*            binding,
+                             size_t                  n_parts,
+                             const gpu_product_part* parts,
+                             gpu_product*            product);
+
+/// Put a matrix (n_out, n_in) on the GPU as a product with whole rows
+maudio_status gpu_bind_whole(gpu_binding* binding,
+                             size_t       n_out,
+                             size_t       n_in,
+                             const float* rows,
+                             const float* bias,
+                             gpu_product* product);
 
 /// Multiply the columns of a matrix
 void gpu_scale_columns(size_t       n_rows,

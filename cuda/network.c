@@ -1,26 +1,19 @@
 #include "network.h"
 
 #include "error.h"
-#include "layer.h"
+#include "stack.h"
 
 #include <stdlib.h>
 
 struct gpu_network {
   gpu_arena             arena;
   maudio_cuda_precision precision;
-  int                   n_bands;
-  int                   d_model;
   float                 norm_eps;
   size_t                n_bins;
-  size_t                n_layers;
-  gpu_layer*            layers;
+  gpu_stack             layers;
   gpu_product           band_in;
-  gpu_product           band_out;
-  size_t                n_state;
-  gpu_buffer            x;    ///< (n_frames, S, D)
-  gpu_buffer            y;    ///< The same shape
-  gpu_buffer            work; ///< Of the layer that needs most
-  gpu_buffer            scan;
+  gpu_product           band_out; ///< Of models that make a mask
+  const gpu_steer*      steer;    ///< Of others, else NULL
 };
 
 /// Bands of bins: which columns of features or masks, and which of x
@@ -92,20 +85,13 @@ static maudio_status bind_bands(const maudio_spectral_config* config,
     status = gpu_bind_floats(b, ends->bias, ends->is_in ? 2 : 1,
                              ends->is_in ? in : weight, &bias);
   }
-  *product = (gpu_product){.n_parts = (int)config->n_bands};
   for (size_t s = 0; !status && s < config->n_bands; ++s) {
-    status           = bind_band(config, b, ends, s, norm, rows, &parts[s]);
-    parts[s].bias    = bias + parts[s].c_at;
-    const int n_in   = parts[s].w.n_in;
-    product->most_in = n_in > product->most_in ? n_in : product->most_in;
+    status        = bind_band(config, b, ends, s, norm, rows, &parts[s]);
+    parts[s].bias = bias + parts[s].c_at;
   }
-  const void* copy = NULL;
   if (!status) {
-    status = gpu_arena_copy(b->arena, parts, config->n_bands * sizeof *parts,
-                            &copy, b->error);
+    status = gpu_bind_parts(b, config->n_bands, parts, product);
   }
-  product->parts = (const gpu_product_part*)copy;
-  product->first = parts[0];
   free(rows);
   free(parts);
   return status;
@@ -121,14 +107,13 @@ bind(gpu_network* n, const maudio_config* config, gpu_binding* b)
   float*        norm_f  = NULL;
   maudio_status status =
     bind_bands(&config->spectral, b, &in, NULL, &n->band_in);
-  for (size_t i = 0; !status && i < n->n_layers; ++i) {
-    status = gpu_layer_bind(&config->blocks[i], b, &n->n_state, &n->layers[i]);
-  }
-  b->prefix = "";
   if (!status) {
+    status = gpu_stack_bind(config->n_blocks, config->blocks, b, &n->layers);
+  }
+  if (!status && !n->steer) {
     status = gpu_bind_read(b, config->norm_f, 1, &d_model, &norm_f);
   }
-  if (!status) {
+  if (!status && !n->steer) {
     status = bind_bands(&config->spectral, b, &out, norm_f, &n->band_out);
   }
   free(norm_f);
@@ -138,31 +123,26 @@ bind(gpu_network* n, const maudio_config* config, gpu_binding* b)
 maudio_status gpu_network_new(const maudio_config*  config,
                               maudio_weights*       weights,
                               maudio_cuda_precision precision,
+                              const gpu_steer*      steer,
                               gpu_network**         network,
                               maudio_error*         error)
 {
   *network             = NULL;
   gpu_network* const n = (gpu_network*)calloc(1, sizeof *n);
-  if (n) {
-    n->layers = (gpu_layer*)calloc(config->n_blocks, sizeof *n->layers);
-  }
-  if (!n || !n->layers) {
-    free(n);
+  if (!n) {
     return maudio_fail(error, MAUDIO_ERR_NO_MEMORY, "No memory for model '%s'",
                        config->name);
   }
   n->precision = precision;
-  n->n_bands   = (int)config->spectral.n_bands;
-  n->d_model   = (int)config->d_model;
   n->norm_eps  = config->norm_eps;
   n->n_bins    = config->spectral.n_bins;
-  n->n_layers  = config->n_blocks;
+  n->steer     = steer;
 
   gpu_binding         binding = {.weights  = weights,
                                  .arena    = &n->arena,
                                  .prefix   = "",
-                                 .n_bands  = n->n_bands,
-                                 .d_model  = n->d_model,
+                                 .n_bands  = (int)config->spectral.n_bands,
+                                 .d_model  = (int)config->d_model,
                                  .norm_eps = n->norm_eps,
                                  .error    = error};
   const maudio_status status  = bind(n, config, &binding);
@@ -180,11 +160,7 @@ void gpu_network_free(gpu_network* n)
     return;
   }
   gpu_arena_clear(&n->arena);
-  gpu_buffer_clear(&n->x);
-  gpu_buffer_clear(&n->y);
-  gpu_buffer_clear(&n->work);
-  gpu_buffer_clear(&n->scan);
-  free(n->layers);
+  gpu_stack_clear(&n->layers);
   free(n);
 }
 
@@ -193,115 +169,83 @@ size_t gpu_network_features(const gpu_network* n)
   return (3 * n->n_bins + 3) / 4 * 4;
 }
 
-size_t gpu_network_mask(const gpu_network* n)
+size_t gpu_network_out(const gpu_network* n)
 {
-  return 2 * n->n_bins;
+  return n->steer ? gpu_steer_control(n->steer) : 2 * n->n_bins;
 }
 
 size_t gpu_network_state(const gpu_network* n)
 {
-  return n->n_state;
-}
-
-/// Floats of working memory of a row, in the layer that needs most
-static size_t most_work(const gpu_network* n)
-{
-  size_t most = 0;
-  for (size_t i = 0; i < n->n_layers; ++i) {
-    most = n->layers[i].n_work > most ? n->layers[i].n_work : most;
-  }
-  return most;
+  return n->layers.n_state;
 }
 
 size_t gpu_network_frame_bytes(const gpu_network* n)
 {
-  return sizeof(float) * (size_t)n->n_bands *
-         (2 * (size_t)n->d_model + most_work(n));
+  const gpu_stack* l = &n->layers;
+  return sizeof(float) * (size_t)l->n_bands *
+         (2 * (size_t)l->d_model + gpu_stack_work(l));
 }
 
 int gpu_network_blocks(const gpu_network* n)
 {
-  int least = 0;
-  for (size_t i = 0; i < n->n_layers; ++i) {
-    if (n->layers[i].type != MAUDIO_MIXER_BAND_MLP) {
-      const int blocks = gpu_scan_blocks(&n->layers[i].scan);
-      least            = least && least < blocks ? least : blocks;
-    }
-  }
-  return n->n_bands * (least ? least : 1);
+  return n->layers.n_bands * gpu_stack_blocks(&n->layers);
 }
 
-static maudio_status
-reserve(gpu_network* n, const gpu_batch* batch, maudio_error* error)
+/// Queue what makes masks of the last layer's output
+static void queue_mask(const gpu_network* n,
+                       int64_t            n_frames,
+                       const float*       x,
+                       float*             mask,
+                       cudaStream_t       stream)
 {
-  const size_t n_rows = (size_t)batch->n_frames * (size_t)n->n_bands;
-  const size_t size   = sizeof(float) * n_rows * (size_t)n->d_model;
-  size_t       n_scan = 0;
-  for (size_t i = 0; i < n->n_layers; ++i) {
-    const gpu_layer* l = &n->layers[i];
-    if (l->type != MAUDIO_MIXER_BAND_MLP) {
-      const size_t own = gpu_scan_work(&l->scan, (size_t)batch->n_cut_segments);
-      n_scan           = own > n_scan ? own : n_scan;
-    }
-  }
-  maudio_status status = gpu_buffer_reserve(&n->x, size, error);
-  if (!status) {
-    status = gpu_buffer_reserve(&n->y, size, error);
-  }
-  if (!status) {
-    status = gpu_buffer_reserve(&n->work, sizeof(float) * n_rows * most_work(n),
-                                error);
-  }
-  return status ? status
-                : gpu_buffer_reserve(&n->scan, sizeof(float) * n_scan, error);
+  gpu_product_run(&n->band_out,
+                  &(gpu_product_rows){.a        = x,
+                                      .a_stride = (int64_t)n->layers.n_bands *
+                                                  n->layers.d_model,
+                                      .c        = mask,
+                                      .c_stride = (int64_t)gpu_network_out(n),
+                                      .n_rows   = n_frames,
+                                      .n_norm   = n->layers.d_model,
+                                      .norm_eps = n->norm_eps},
+                  n->precision, stream);
 }
 
 maudio_status gpu_network_run(gpu_network*     n,
                               const gpu_batch* batch,
                               const float*     features,
-                              float*           mask,
+                              float*           out,
                               cudaStream_t     stream,
                               maudio_error*    error)
 {
   if (!batch->n_frames) {
     return MAUDIO_SUCCESS;
   }
-  const maudio_status status = reserve(n, batch, error);
+  const gpu_stack_run run     = {.batch     = batch,
+                                 .n_bands   = n->layers.n_bands,
+                                 .precision = n->precision,
+                                 .stream    = stream};
+  const size_t        n_gains = n->steer ? gpu_steer_gains(n->steer) : 0;
+  const maudio_status status  = gpu_stack_reserve(
+     &n->layers, &run, (size_t)batch->n_frames * n_gains, error);
   if (status) {
     return status;
   }
-  float*        x     = (float*)n->x.data;
-  float*        y     = (float*)n->y.data;
-  const int64_t width = (int64_t)n->n_bands * n->d_model; // Of a frame
-  gpu_product_run(
-    &n->band_in,
-    &(gpu_product_rows){.a        = features,
-                        .a_stride = (int64_t)gpu_network_features(n),
-                        .c        = x,
-                        .c_stride = width,
-                        .n_rows   = batch->n_frames},
-    n->precision, stream);
-  for (size_t i = 0; i < n->n_layers; ++i) {
-    gpu_layer_queue(&n->layers[i],
-                    &(gpu_layer_run){.batch     = batch,
-                                     .x         = x,
-                                     .y         = y,
-                                     .work      = (float*)n->work.data,
-                                     .scan      = (float*)n->scan.data,
-                                     .precision = n->precision,
-                                     .stream    = stream});
-    float* const previous = x;
-    x                     = y;
-    y                     = previous;
-  }
-  gpu_product_run(&n->band_out,
-                  &(gpu_product_rows){.a        = x,
-                                      .a_stride = width,
-                                      .c        = mask,
-                                      .c_stride = (int64_t)gpu_network_mask(n),
-                                      .n_rows   = batch->n_frames,
-                                      .n_norm   = n->d_model,
-                                      .norm_eps = n->norm_eps},
+  float* const x = (float*)n->layers.x.data;
+  gpu_product_run(&n->band_in,
+                  &(gpu_product_rows){
+                    .a        = features,
+                    .a_stride = (int64_t)gpu_network_features(n),
+                    .c        = x,
+                    .c_stride = (int64_t)n->layers.n_bands * n->layers.d_model,
+                    .n_rows   = batch->n_frames},
                   n->precision, stream);
+  const float* const y =
+    gpu_stack_queue(&n->layers, &run, x, (float*)n->layers.y.data);
+  if (n->steer) {
+    gpu_steer_controls(n->steer, batch->n_frames, y,
+                       (float*)n->layers.work.data, out, stream);
+  } else {
+    queue_mask(n, batch->n_frames, y, out, stream);
+  }
   return MAUDIO_SUCCESS;
 }

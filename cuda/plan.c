@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/// Blocks of threads that keep a processor busy
-#define BLOCKS_PER_PROCESSOR 16
-
 /// Most slices of a batch: a dimension of a grid
 #define MAX_SLICES 65535
 
@@ -44,20 +41,6 @@ static maudio_status check_slices(const maudio_cuda_engine* e,
                        n_slices, n_hops, MAX_SLICES, e->info.batch_hops);
   }
   return MAUDIO_SUCCESS;
-}
-
-/// Frames of a segment that fill the GPU
-static int64_t segment_length(const maudio_cuda_engine* e, int64_t n_frames)
-{
-  const int64_t n_wanted = (int64_t)e->n_processors * BLOCKS_PER_PROCESSOR;
-  const int64_t n = n_frames * gpu_network_blocks(e->network) / n_wanted + 1;
-  return n > GPU_MIN_SEGMENT ? n : GPU_MIN_SEGMENT;
-}
-
-/// Number of segments of a slice
-static int64_t segments_of(int64_t n_frames, int64_t length)
-{
-  return n_frames <= length + length / 2 ? 1 : (n_frames + length - 1) / length;
 }
 
 /// Put slices of one rate together: `order`, and the groups
@@ -109,21 +92,16 @@ group_slices(gpu_plan* plan, size_t n_slices, const maudio_cuda_slice* slices)
 }
 
 /// Count sequences, segments and cuts
-static void
-count_segments(gpu_plan* plan, const maudio_cuda_slice* slices, int64_t length)
+static void count_segments(const maudio_cuda_engine* e,
+                           const maudio_cuda_slice*  slices,
+                           gpu_plan*                 plan)
 {
-  gpu_batch* const b = &plan->batch;
+  plan->length = gpu_segment_length(
+    e->n_processors, gpu_network_blocks(e->network), plan->batch.n_frames);
   for (size_t i = 0; i < plan->n_slices; ++i) {
     const int64_t n_frames = hops_of(&slices[plan->order[i]]);
-    if (!n_frames) {
-      continue;
-    }
-    const int n = (int)segments_of(n_frames, length);
-    ++b->n_sequences;
-    b->n_segments += n;
-    if (n > 1) {
-      ++b->n_cuts;
-      b->n_cut_segments += n;
+    if (n_frames) {
+      gpu_batch_count(&plan->batch, n_frames, plan->length);
     }
   }
 }
@@ -146,44 +124,37 @@ maudio_status gpu_plan_make(maudio_cuda_engine*      engine,
     return maudio_fail(error, MAUDIO_ERR_NO_MEMORY, "No memory for a batch");
   }
   group_slices(plan, n_slices, slices);
-  plan->length = segment_length(engine, plan->batch.n_frames);
-  count_segments(plan, slices, plan->length);
-  const gpu_batch* b = &plan->batch;
-  plan->size         = plan->n_slices * sizeof *plan->slices +
-               (size_t)b->n_sequences * sizeof *plan->sequences +
-               (size_t)b->n_segments * sizeof *plan->segments +
-               (size_t)b->n_cuts * sizeof *plan->cuts;
-  return MAUDIO_SUCCESS;
+  count_segments(engine, slices, plan);
+  plan->size =
+    plan->n_slices * sizeof *plan->slices + gpu_batch_size(&plan->batch);
+  if (engine->config.steer.n_gains) {
+    status = gpu_fast_plan_make(engine, slices, plan, error);
+    plan->size += plan->fast.size;
+  }
+  return status;
 }
 
 void gpu_plan_clear(gpu_plan* plan)
 {
   free(plan->groups);
   free(plan->order);
+  gpu_fast_plan_clear(&plan->fast);
   *plan = (gpu_plan){.n_slices = 0};
 }
 
 /// Point to the arrays in `host` and to where they will be on the GPU
 static void place(gpu_plan* plan, char* host, const char* device)
 {
-  gpu_batch* const b  = &plan->batch;
-  size_t           at = 0;
-  plan->slices        = (gpu_front_slice*)(void*)host;
-  size_t done         = 0;
+  plan->slices = (gpu_front_slice*)(void*)host;
+  size_t done  = 0;
   for (size_t g = 0; g < plan->n_groups; ++g) {
     plan->groups[g].front.slices =
       (const gpu_front_slice*)(const void*)device + done;
     done += (size_t)plan->groups[g].front.n_slices;
   }
-  at += plan->n_slices * sizeof *plan->slices;
-  plan->sequences = (gpu_sequence*)(void*)(host + at);
-  b->sequences    = (const gpu_sequence*)(const void*)(device + at);
-  at += (size_t)b->n_sequences * sizeof *plan->sequences;
-  plan->segments = (gpu_segment*)(void*)(host + at);
-  b->segments    = (const gpu_segment*)(const void*)(device + at);
-  at += (size_t)b->n_segments * sizeof *plan->segments;
-  plan->cuts = (gpu_cut*)(void*)(host + at);
-  b->cuts    = (const gpu_cut*)(const void*)(device + at);
+  const size_t at = plan->n_slices * sizeof *plan->slices;
+  gpu_batch_place(&plan->batch, plan->length, host + at, device + at,
+                  &plan->filler);
 }
 
 static void fill_slices(gpu_plan*                plan,
@@ -219,43 +190,17 @@ static void fill_slices(gpu_plan*                plan,
   }
 }
 
-/// Segments of sequence `number`, equal but for a frame, from `to` on
-static void cut(const gpu_sequence* q, int number, int n, gpu_segment* to)
-{
-  for (int i = 0; i < n; ++i) {
-    const int64_t first = q->n_frames * i / n;
-    to[i]               = (gpu_segment){.first    = first,
-                                        .n_frames = q->n_frames * (i + 1) / n - first,
-                                        .sequence = number,
-                                        .is_cut   = n > 1,
-                                        .is_last  = i == n - 1};
-  }
-}
-
 static void fill_segments(gpu_plan* plan, const maudio_cuda_slice* slices)
 {
-  int n_sequences = 0;
-  int n_cuts      = 0;
-  int next_cut    = 0;
-  int next_whole  = plan->batch.n_cut_segments;
   for (size_t i = 0; i < plan->n_slices; ++i) {
     const gpu_front_slice* s = &plan->slices[i];
-    if (!s->n_frames) {
-      continue;
+    if (s->n_frames) {
+      gpu_batch_add(
+        &plan->filler,
+        (gpu_sequence){.first    = s->first_frame,
+                       .n_frames = s->n_frames,
+                       .state = (float*)slices[plan->order[i]].signal->state});
     }
-    gpu_sequence* const q = &plan->sequences[n_sequences];
-    *q                    = (gpu_sequence){.first    = s->first_frame,
-                                           .n_frames = s->n_frames,
-                                           .state = (float*)slices[plan->order[i]].signal->state};
-    const int  n          = (int)segments_of(s->n_frames, plan->length);
-    int* const next       = n > 1 ? &next_cut : &next_whole;
-    cut(q, n_sequences, n, plan->segments + *next);
-    if (n > 1) {
-      plan->cuts[n_cuts++] = (gpu_cut){
-        .sequence = n_sequences, .first_segment = *next, .n_segments = n};
-    }
-    *next += n;
-    ++n_sequences;
   }
 }
 
@@ -264,9 +209,13 @@ void gpu_plan_fill(gpu_plan*                plan,
                    void*                    host,
                    const void*              device,
                    const float*             in,
-                   float*                   out)
+                   float*                   out,
+                   float*                   z)
 {
   place(plan, (char*)host, (const char*)device);
   fill_slices(plan, slices, in, out);
   fill_segments(plan, slices);
+  const size_t at = plan->size - plan->fast.size;
+  gpu_fast_plan_fill(plan, slices, (char*)host + at, (const char*)device + at,
+                     in, z);
 }

@@ -5,6 +5,8 @@
 #define MAUDIO_PLAN_H
 
 #include "engine.h"
+#include "fast_plan.h"
+#include "segments.h"
 
 /// Slices of one rate
 typedef struct {
@@ -16,7 +18,7 @@ typedef struct {
 } gpu_group;
 
 /// A batch; arrays but `groups` are to be on the GPU, see gpu_plan_place()
-typedef struct {
+struct gpu_plan {
   gpu_batch  batch;
   gpu_group* groups;
   size_t     n_groups;
@@ -28,14 +30,13 @@ typedef struct {
 
   // The same arrays in page-locked memory, one after the other
   gpu_front_slice* slices;
-  gpu_sequence*    sequences;
-  gpu_segment*     segments;
-  gpu_cut*         cuts;
+  gpu_filler       filler;
   size_t           size;     ///< Bytes of all of them
   size_t*          order;    ///< (n) slices by their rate
   size_t           n_slices; ///< That hold a sample
   int64_t          length;   ///< Frames of a segment
-} gpu_plan;
+  gpu_fast_plan    fast;     ///< Of models that steer, else empty
+};
 
 /// Check the slices and lay out a batch; free with gpu_plan_clear(), also on
 /// failure
@@ -45,13 +46,15 @@ maudio_status gpu_plan_make(maudio_cuda_engine*      engine,
                             gpu_plan*                plan,
                             maudio_error*            error);
 
-/// Fill the arrays at `host`, plan->size bytes that will be copied to `device`
+/// Fill the arrays at `host`, plan->size bytes that will be copied to `device`;
+/// `z` is as large as `in` where there is a fast network
 void gpu_plan_fill(gpu_plan*                plan,
                    const maudio_cuda_slice* slices,
                    void*                    host,
                    const void*              device,
                    const float*             in,
-                   float*                   out);
+                   float*                   out,
+                   float*                   z);
 
 void gpu_plan_clear(gpu_plan* plan);
 

@@ -13,13 +13,14 @@ static maudio_status find_format(maudio_cuda_engine* e,
                                  gpu_format**        format,
                                  maudio_error*       error)
 {
+  rate_hz = gpu_format_rate(&e->config, rate_hz);
   for (*format = e->formats; *format; *format = (*format)->next) {
     if ((*format)->rate_hz == rate_hz) {
       return MAUDIO_SUCCESS;
     }
   }
   const maudio_status status =
-    gpu_format_new(&e->config.spectral, rate_hz, e->compute, format, error);
+    gpu_format_new(&e->config, rate_hz, e->compute, format, error);
   if (!status) {
     (*format)->next = e->formats;
     e->formats      = *format;
@@ -27,26 +28,54 @@ static maudio_status find_format(maudio_cuda_engine* e,
   return status;
 }
 
+/// Hand out `n` floats of the state, which is only measured where it is NULL;
+/// copies want addresses of multiples of 16
+static float* take(const maudio_cuda_signal* s, size_t* at, size_t n)
+{
+  float* const piece = s->state ? (float*)s->state + *at : NULL;
+  *at += (n + 3) / 4 * 4;
+  return piece;
+}
+
+/// Divide the state, beginning with that of the network; return its floats
+static size_t divide(maudio_cuda_signal* s)
+{
+  const gpu_steer*    steer = s->engine->steer;
+  const gpu_format*   f     = s->format;
+  const gpu_spectral* front = &f->spectral;
+  const size_t        hop   = (size_t)front->hop;
+  size_t              at    = 0;
+  take(s, &at, gpu_network_state(s->engine->network));
+  if (steer) {
+    s->fast.controls =
+      take(s, &at, GPU_PAST_CONTROLS * gpu_steer_control(steer));
+  }
+  for (unsigned c = 0; c < s->n_channels; ++c) {
+    s->channels[c].past = take(s, &at, (size_t)front->n_past);
+    if (steer) {
+      const gpu_fast sizes = gpu_steer_sizes(steer, f->n_phases);
+      s->fast.past_z[c]    = take(s, &at, (size_t)sizes.n_past_z);
+      s->fast.network[c]   = take(s, &at, gpu_steer_state(steer, f->n_phases));
+    } else {
+      s->channels[c].wet     = take(s, &at, hop);
+      s->channels[c].overlap = take(s, &at, hop);
+    }
+  }
+  return at;
+}
+
 /// Take the state of a signal from the GPU's memory
 static maudio_status take_state(maudio_cuda_signal* s, maudio_error* error)
 {
-  const gpu_spectral* f         = &s->format->spectral;
-  const size_t        n_network = gpu_network_state(s->engine->network);
-  const size_t        n_channel = (size_t)f->n_past + 2 * (size_t)f->hop;
-  s->size = (n_network + s->n_channels * n_channel) * sizeof(float);
+  s->size = divide(s) * sizeof(float);
   const maudio_status status =
     gpu_check(cudaMallocAsync(&s->state, s->size, s->engine->compute),
               "memory for a signal", error);
-  if (status) {
-    return status;
+  if (!status) {
+    divide(s);
+    maudio_cuda_signal_reset(s);
   }
-  for (unsigned c = 0; c < s->n_channels; ++c) {
-    float* const at = (float*)s->state + n_network + c * n_channel;
-    s->channels[c]  = (gpu_channel){
-       .past = at, .wet = at + f->n_past, .overlap = at + f->n_past + f->hop};
-  }
-  maudio_cuda_signal_reset(s);
-  return MAUDIO_SUCCESS;
+  return status;
 }
 
 maudio_status maudio_cuda_signal_new(maudio_cuda_engine*  engine,
@@ -107,12 +136,19 @@ void maudio_cuda_signal_free(maudio_cuda_signal* signal)
 void maudio_cuda_signal_reset(maudio_cuda_signal* signal)
 {
   cudaSetDevice(signal->engine->device);
-  cudaMemsetAsync(signal->state, 0, signal->size, signal->engine->compute);
+  const maudio_cuda_engine* e = signal->engine;
+  cudaMemsetAsync(signal->state, 0, signal->size, e->compute);
+  if (e->steer) {
+    cudaMemcpyAsync(signal->fast.controls, gpu_steer_absent(e->steer),
+                    GPU_PAST_CONTROLS * gpu_steer_control(e->steer) *
+                      sizeof(float),
+                    cudaMemcpyDeviceToDevice, e->compute);
+  }
 }
 
 size_t maudio_cuda_signal_latency(const maudio_cuda_signal* signal)
 {
-  return 2 * (size_t)signal->format->spectral.hop;
+  return signal->engine->steer ? 0 : 2 * (size_t)signal->format->spectral.hop;
 }
 
 size_t maudio_cuda_signal_hop(const maudio_cuda_signal* signal)

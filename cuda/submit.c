@@ -32,16 +32,18 @@ static maudio_status
 reserve_shared(maudio_cuda_engine* e, const gpu_plan* plan, maudio_error* error)
 {
   const size_t n_frames = (size_t)plan->batch.n_frames;
+  const bool   is_mask  = !e->steer;
   const struct {
     gpu_buffer* buffer;
     size_t      n_floats;
   } needs[] = {
     {&e->spectra, 2 * plan->n_spectra},
-    {&e->tails, plan->n_tails},
+    {&e->tails, is_mask ? plan->n_tails : 0},
     {&e->features, n_frames * gpu_network_features(e->network)},
-    {&e->mask, n_frames * gpu_network_mask(e->network)},
+    {&e->mask, n_frames * gpu_network_out(e->network)},
     {&e->time, plan->most_time},
-    {&e->masked, 2 * plan->most_bins},
+    {&e->masked, is_mask ? 2 * plan->most_bins : 0},
+    {&e->z, is_mask ? 0 : plan->n_samples},
   };
   maudio_status status = MAUDIO_SUCCESS;
   for (size_t i = 0; !status && i < sizeof needs / sizeof *needs; ++i) {
@@ -87,11 +89,37 @@ static void synthesise(maudio_cuda_engine* e, const gpu_group* group)
   for (int64_t row = 0; row < group->n_rows; row += GPU_FFT_ROWS) {
     const int64_t n = rows_from(group, row);
     gpu_front_mask(s, &group->front, row, n, spectra, (float*)e->mask.data,
-                   (int64_t)gpu_network_mask(e->network), masked, e->compute);
+                   (int64_t)gpu_network_out(e->network), masked, e->compute);
     cufftExecC2R(group->format->inverse, (cufftComplex*)masked, time);
     gpu_front_tails(s, n, time, tails + row * 2 * s->hop, e->compute);
   }
   gpu_front_play(s, &group->front, tails, e->compute);
+}
+
+/// Controls to samples, through the fast network
+static maudio_status play_fast(maudio_cuda_engine* e,
+                               const gpu_plan*     plan,
+                               size_t              group,
+                               maudio_error*       error)
+{
+  const gpu_group*     g     = &plan->groups[group];
+  const gpu_fast       sizes = gpu_steer_sizes(e->steer, g->format->n_phases);
+  const gpu_fast_batch batch = {.spectral = g->format->spectral,
+                                .front    = g->front,
+                                .slices   = gpu_fast_plan_slices(plan, group),
+                                .controls = (float*)e->mask.data};
+  gpu_fast_levels(&sizes, &batch, e->compute);
+  gpu_fast_filter(&sizes, &batch, e->compute);
+  maudio_status status = MAUDIO_SUCCESS;
+  for (size_t i = 0; !status && i < plan->fast.n_steps; ++i) {
+    const gpu_fast_step* step = &plan->fast.steps[i];
+    if (step->group == group) {
+      status = gpu_steer_run(e->steer, &sizes, &batch, &step->round,
+                             &step->batch, e->compute, error);
+    }
+  }
+  gpu_fast_keep(&sizes, &batch, e->compute);
+  return status;
 }
 
 /// Copy the samples of all slices in the order of the plan, one way or the
@@ -126,7 +154,8 @@ static maudio_status queue(maudio_cuda_engine*      e,
                            maudio_error*            error)
 {
   gpu_plan_fill(plan, slices, slot->host_plan, slot->plan.data,
-                (float*)slot->in.data, (float*)slot->out.data);
+                (float*)slot->in.data, (float*)slot->out.data,
+                (float*)e->z.data);
   cudaMemcpyAsync(slot->plan.data, slot->host_plan, plan->size,
                   cudaMemcpyHostToDevice, e->to_gpu);
   copy_samples(plan, slices, (float*)slot->in.data, true, e->to_gpu);
@@ -143,7 +172,11 @@ static maudio_status queue(maudio_cuda_engine*      e,
     status = gpu_check(cudaGetLastError(), "computing", error);
   }
   for (size_t g = 0; !status && g < plan->n_groups; ++g) {
-    synthesise(e, &plan->groups[g]);
+    if (e->steer) {
+      status = play_fast(e, plan, g, error);
+    } else {
+      synthesise(e, &plan->groups[g]);
+    }
   }
   cudaEventRecord(slot->computed, e->compute);
 

@@ -1,0 +1,74 @@
+/** @file
+ * Samples of slices as kernels see them, those before a slice included.
+ */
+#ifndef MAUDIO_FRONT_CUH
+#define MAUDIO_FRONT_CUH
+
+#include "device.cuh"
+#include "front.h"
+
+#define FRONT_THREADS 256
+
+/// As in core/spectral.c
+#define FRONT_MAX_SAMPLE 1e9f
+
+/// Return the last slice whose first row, or frame, is not after `at`
+static __device__ __forceinline__ int
+find_slice(const gpu_front_batch& b, int64_t at, bool is_frame)
+{
+  int low  = 0;
+  int high = b.n_slices - 1;
+  while (low < high) {
+    const int     middle = (low + high + 1) / 2;
+    const int64_t first =
+      is_frame ? b.slices[middle].first_frame : b.slices[middle].first_row;
+    if (first <= at) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
+/// Sample `at` of a slice, which may be before its first
+static __device__ __forceinline__ float sample_at(const gpu_spectral&    s,
+                                                  const gpu_front_slice& slice,
+                                                  int     channel,
+                                                  int64_t at)
+{
+  return at >= 0 ? finite_or_zero(slice.in[channel][at])
+                 : slice.channels[channel].past[s.n_past + at];
+}
+
+/// The same as networks hear it: squares of greater ones would overflow
+static __device__ __forceinline__ float clamped_at(const gpu_spectral&    s,
+                                                   const gpu_front_slice& slice,
+                                                   int     channel,
+                                                   int64_t at)
+{
+  const float x = sample_at(s, slice, channel, at);
+  return fminf(fmaxf(x, -FRONT_MAX_SAMPLE), FRONT_MAX_SAMPLE);
+}
+
+/// Keep the last samples of a channel, for the next slice; a block of
+/// FRONT_THREADS has the channel for itself
+static __device__ __forceinline__ void
+keep_past(const gpu_spectral& s, const gpu_front_slice& slice, int channel)
+{
+  // Samples move down: what is read lies at or after what is written
+  float* const  past   = slice.channels[channel].past;
+  const int64_t n_used = slice.n_frames * s.hop;
+  for (int first = 0; first < s.n_past; first += FRONT_THREADS) {
+    const int   i = first + (int)threadIdx.x;
+    const float x =
+      i < s.n_past ? sample_at(s, slice, channel, n_used - s.n_past + i) : 0.0f;
+    __syncthreads();
+    if (i < s.n_past) {
+      past[i] = x;
+    }
+    __syncthreads();
+  }
+}
+
+#endif /* MAUDIO_FRONT_CUH */
