@@ -97,6 +97,16 @@ void gpu_scale_columns(size_t       n_rows,
   }
 }
 
+void gpu_transpose(size_t       n_rows,
+                   size_t       n_columns,
+                   const float* from,
+                   float*       to)
+{
+  for (size_t i = 0; i < n_rows * n_columns; ++i) {
+    to[i % n_columns * n_rows + i / n_columns] = from[i];
+  }
+}
+
 maudio_status gpu_bind_parts(gpu_binding*            binding,
                              size_t                  n_parts,
                              const gpu_product_part* parts,

@@ -125,6 +125,12 @@ void gpu_scale_columns(size_t       n_rows,
                        const float* scales,
                        float*       rows);
 
+/// Row-major (n_rows, n_columns) to (n_columns, n_rows)
+void gpu_transpose(size_t       n_rows,
+                   size_t       n_columns,
+                   const float* from,
+                   float*       to);
+
 /// Read a tensor as float32, to be freed with free()
 maudio_status gpu_bind_read(gpu_binding*  binding,
                             const char*   name,

@@ -24,14 +24,6 @@ typedef struct {
   bool        is_in;   ///< To bands, not from them
 } band_ends;
 
-/// Row-major (n_in, n_out) to (n_out, n_in)
-static void transpose(size_t n_in, size_t n_out, const float* from, float* to)
-{
-  for (size_t i = 0; i < n_in * n_out; ++i) {
-    to[i % n_out * n_in + i / n_out] = from[i];
-  }
-}
-
 /// The part of band `s`; `rows` are those of all bands, `norm` is the weight of
 /// the norm before those that leave the bands
 static maudio_status bind_band(const maudio_spectral_config* config,
@@ -57,7 +49,7 @@ static maudio_status bind_band(const maudio_spectral_config* config,
     return maudio_fail(b->error, MAUDIO_ERR_NO_MEMORY, "No memory for %s",
                        ends->weight);
   }
-  transpose(n_rows, d_model, own, turned);
+  gpu_transpose(n_rows, d_model, own, turned);
   const maudio_status status =
     gpu_bind_matrix(b, d_model, n_rows, turned, &part->w);
   free(turned);

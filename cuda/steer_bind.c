@@ -95,9 +95,7 @@ bind_taps(gpu_steer* s, gpu_binding* b, const sources* from)
     return maudio_fail(b->error, MAUDIO_ERR_NO_MEMORY,
                        "No memory for steer.filters.weight");
   }
-  for (size_t i = 0; i < n_gains * n_taps; ++i) {
-    turned[i % n_taps * n_gains + i / n_taps] = from->filters[i];
-  }
+  gpu_transpose(n_gains, n_taps, from->filters, turned);
   const maudio_status status =
     gpu_bind_whole(b, n_taps, n_gains, turned, NULL, &s->taps);
   free(turned);
