@@ -17,8 +17,8 @@ typedef struct {
 } shape;
 
 static const shape shapes[] = {
-  {"voice: in_proj, a hop of 32 bands", 32, 64, 304, 4},
-  {"voice: out_proj, a hop of 32 bands", 32, 128, 64, 4},
+  {"voice: in_proj, a hop of 24 bands", 24, 64, 304, 4},
+  {"voice: out_proj, a hop of 24 bands", 24, 128, 64, 4},
   {"one vector, in cache", 1, 256, 1040, 1},
   {"one vector", 1, 1024, 1024, 1},
   {"one vector, 64 matrices in turn", 1, 1024, 1024, 64},

@@ -78,11 +78,8 @@ static void norm_rows(const maudio_backbone* backbone,
                       const float*           weight,
                       float*                 y)
 {
-  for (size_t r = 0; r < n_rows; ++r) {
-    const size_t at = r * backbone->d_pad;
-    backbone->kernels->rms_norm(x + at, weight, backbone->d_model,
-                                backbone->norm_eps, y + at);
-  }
+  backbone->kernels->rms_norm(n_rows, backbone->d_pad, x, weight,
+                              backbone->d_model, backbone->norm_eps, y);
 }
 
 void maudio_backbone_step(const maudio_backbone* backbone,

@@ -94,6 +94,30 @@ typedef struct {
   float*       y;     ///< (n), written
 } maudio_scan;
 
+/// One pass of a transform, of points that are `n * stride` apart
+typedef struct {
+  size_t       radix; ///< 2 to 5; 4 in the first two stages
+  size_t       stride;
+  size_t       n;
+  const float* twiddles; ///< (radix - 1, 2, n, or n * stride below 16)
+} maudio_fft_stage;
+
+/// More stages than the points of any transform have factors
+#define MAUDIO_FFT_STAGES 32
+
+/// Floats of a plane of n points
+#define MAUDIO_FFT_PLANE(n) ((n) + MAUDIO_LANES)
+
+/// A transform of 2 n real samples as n complex ones, n a multiple of 16 from
+/// 4 LANES on
+typedef struct {
+  size_t           n;
+  size_t           n_stages;
+  maudio_fft_stage stages[MAUDIO_FFT_STAGES];
+  const float*     turns;  ///< (2, n): cos, sin of pi k / n
+  float*           planes; ///< (4, FFT_PLANE(n)): working memory
+} maudio_fft_plan;
+
 typedef struct {
   const char* name;
   size_t      code_group; ///< As in maudio_matrix
@@ -104,12 +128,15 @@ typedef struct {
   float (*dot)(size_t n, const float* a, const float* b);
 
   /**
-   * y (n) = x * weight / sqrt(mean(x^2) + eps); y may be x.
+   * y (n) = x * weight / sqrt(mean(x^2) + eps) for rows of x and y that are
+   * `stride` apart; y may be x.
    *
    * Reads `maudio_pad(n)` floats of `weight` (0 in the padding) and writes as
-   * many of y.
+   * many of each row of y.
    */
-  void (*rms_norm)(const float* x,
+  void (*rms_norm)(size_t       n_rows,
+                   size_t       stride,
+                   const float* x,
                    const float* weight,
                    size_t       n,
                    float        eps,
@@ -142,6 +169,15 @@ typedef struct {
                    float* re,
                    float* im,
                    float* level);
+
+  /// time (2n) -> spectrum (n + 1) of pairs of floats: real, imaginary part
+  void (*fft)(const maudio_fft_plan* plan, const float* time, float* spectrum);
+
+  /// spectrum (n + 1) -> time (2n), times 2n; the first and the last bin count
+  /// as real
+  void (*inverse_fft)(const maudio_fft_plan* plan,
+                      const float*           spectrum,
+                      float*                 time);
 
   // Elementwise and in place, n padded. Relative errors are below 3e-7, those
   // of log where it is near 0 are absolute. exp saturates at -86.9 and 88

@@ -14,7 +14,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-#define VNNI_ROWS 4
+#define VNNI_ROWS 6
 #define VNNI_SUMS 12 // Of each byte
 #define VNNI_PANELS(rows) (VNNI_SUMS / (rows) < 8 ? VNNI_SUMS / (rows) : 8)
 
@@ -27,20 +27,26 @@ typedef struct {
   size_t  n;     ///< Inputs, up to MAUDIO_SLICE
 } integers;
 
-/// Load up to 16 floats, the last of a row, and 0 after them
-INLINE __m512 load_some(const float* x, size_t n)
+/// Load up to 16 floats, the last of a row or none, and 0 after them
+INLINE __m512 load_some(const float* x, size_t i, size_t n)
 {
-  const unsigned mask = n < 16 ? (1U << n) - 1 : 0xFFFFU;
-  return _mm512_maskz_loadu_ps((__mmask16)mask, x);
+  const size_t   left = i < n ? n - i : 0;
+  const unsigned mask = left < 16 ? (1U << left) - 1 : 0xFFFFU;
+  return _mm512_maskz_loadu_ps((__mmask16)mask, x + i);
 }
 
 /// Return the greatest magnitude of a row: NaN is above infinity
-static float greatest(const float* x, size_t n)
+INLINE float greatest(const float* x, size_t n)
 {
   const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF);
   __m512i       most      = _mm512_setzero_si512();
-  for (size_t i = 0; i < n; i += 16) {
-    const __m512i bits = _mm512_castps_si512(load_some(x + i, n - i));
+  size_t        i         = 0;
+  for (; i + 16 <= n; i += 16) {
+    const __m512i bits = _mm512_loadu_si512(x + i);
+    most = _mm512_max_epu32(most, _mm512_and_si512(bits, magnitude));
+  }
+  if (i < n) {
+    const __m512i bits = _mm512_castps_si512(load_some(x, i, n));
     most = _mm512_max_epu32(most, _mm512_and_si512(bits, magnitude));
   }
   const uint32_t bits = _mm512_reduce_max_epu32(most);
@@ -49,20 +55,49 @@ static float greatest(const float* x, size_t n)
   return value;
 }
 
-/// Make row `i` of `q` from floats
-static void make_integers(const float* x, integers* q, size_t i)
+/// Write the bytes of 64 integers, in 4 vectors, that are from -32767 to 32767
+INLINE void store_bytes(const __m512i* values, uint8_t* high, uint8_t* low)
 {
-  const float most    = greatest(x, q->n);
-  const bool  usual   = most > 1e-30f && most < INFINITY;
-  const float inverse = usual ? 32767.0f / most : 0.0f;
-  q->scales[i]        = usual ? most / 32767.0f : most < 1.0f ? 0.0f : NAN;
-  for (size_t k = 0; k < q->n; k += 16) {
-    const __m512  scaled = load_some(x + k, q->n - k) * inverse;
-    const __m512i value =
-      _mm512_add_epi32(_mm512_cvtps_epi32(scaled), _mm512_set1_epi32(32768));
-    const __m512i high = _mm512_srli_epi32(value, 8);
-    _mm_storeu_si128((__m128i*)&q->high[i][k], _mm512_cvtepi32_epi8(high));
-    _mm_storeu_si128((__m128i*)&q->low[i][k], _mm512_cvtepi32_epi8(value));
+  // The instructions take 4 values of each vector in turns
+  const __m512i order =
+    _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i sign = _mm512_set1_epi16(-32768);
+  const __m512i byte = _mm512_set1_epi16(255);
+  const __m512i a =
+    _mm512_xor_si512(_mm512_packs_epi32(values[0], values[1]), sign);
+  const __m512i b =
+    _mm512_xor_si512(_mm512_packs_epi32(values[2], values[3]), sign);
+  const __m512i highs =
+    _mm512_packus_epi16(_mm512_srli_epi16(a, 8), _mm512_srli_epi16(b, 8));
+  const __m512i lows =
+    _mm512_packus_epi16(_mm512_and_si512(a, byte), _mm512_and_si512(b, byte));
+  _mm512_storeu_si512(high, _mm512_permutexvar_epi32(order, highs));
+  _mm512_storeu_si512(low, _mm512_permutexvar_epi32(order, lows));
+}
+
+/// Make row `i` of `q` from floats
+INLINE void make_integers(const float* x, integers* q, size_t i)
+{
+  const float  most    = greatest(x, q->n);
+  const bool   usual   = most > 1e-30f && most < INFINITY;
+  const __m512 inverse = _mm512_set1_ps(usual ? 32767.0f / most : 0.0f);
+  q->scales[i]         = usual ? most / 32767.0f : most < 1.0f ? 0.0f : NAN;
+  size_t k             = 0;
+  for (; k + 64 <= q->n; k += 64) {
+    __m512i values[4];
+#pragma GCC unroll 4
+    for (size_t v = 0; v < 4; ++v) {
+      values[v] = _mm512_cvtps_epi32(_mm512_loadu_ps(x + k + 16 * v) * inverse);
+    }
+    store_bytes(values, &q->high[i][k], &q->low[i][k]);
+  }
+  if (k < q->n) {
+    __m512i values[4];
+#pragma GCC unroll 4
+    for (size_t v = 0; v < 4; ++v) {
+      values[v] = _mm512_cvtps_epi32(load_some(x, k + 16 * v, q->n) * inverse);
+    }
+    store_bytes(values, &q->high[i][k], &q->low[i][k]);
   }
 }
 
@@ -80,6 +115,44 @@ INLINE void multiply_four(__m512i* sums, __m512i bytes, __m512i codes)
   __asm__("vpdpbusd %2, %1, %0" : "+v"(*sums) : "v"(bytes), "v"(codes));
 }
 
+/// Write a tile of outputs from its sums; `adds`, constant, to what is there
+INLINE void vnni_finish(const maudio_gemm* g,
+                        const integers*    q,
+                        size_t             r,
+                        size_t             p,
+                        const size_t       rows,
+                        const size_t       panels,
+                        const __m512i*     high,
+                        const __m512i*     low,
+                        const bool         adds)
+{
+  const size_t       o      = p * MAUDIO_LANES;
+  const size_t       stride = g->y_stride;
+  const float* const scales = g->w.scales + o;
+  const float* const bias   = g->bias && !q->first ? g->bias + o : NULL;
+  const float* const starts =
+    g->row_bias && !bias && !q->first ? g->row_bias + r : NULL;
+  float* const y = g->y + r * stride + o;
+#pragma GCC unroll 16
+  for (size_t v = 0; v < panels; ++v) {
+    const __m512 scale = _mm512_loadu_ps(scales + v * MAUDIO_LANES);
+    const __m512 all =
+      bias ? _mm512_loadu_ps(bias + v * MAUDIO_LANES) : _mm512_setzero_ps();
+#pragma GCC unroll 16
+    for (size_t i = 0; i < rows; ++i) {
+      const size_t s  = i * panels + v;
+      float* const to = y + i * stride + v * MAUDIO_LANES;
+      const __m512 total =
+        _mm512_fmadd_ps(_mm512_cvtepi32_ps(high[s]), _mm512_set1_ps(256.0f),
+                        _mm512_cvtepi32_ps(low[s]));
+      const __m512 start = starts ? _mm512_set1_ps(starts[i]) : all;
+      const __m512 value = _mm512_fmadd_ps(total, scale * q->scales[i], start);
+      _mm512_storeu_ps(to, adds ? _mm512_add_ps(value, _mm512_loadu_ps(to))
+                                : value);
+    }
+  }
+}
+
 /// Write a tile of outputs: `rows` rows from `r`, `panels` panels from `p`,
 /// both constant
 INLINE void vnni_tile(const maudio_gemm* g,
@@ -89,19 +162,27 @@ INLINE void vnni_tile(const maudio_gemm* g,
                       const size_t       rows,
                       const size_t       panels)
 {
-  const int8_t* w = g->w.codes + p * g->w.panel_step + q->first * MAUDIO_LANES;
-  __m512i       high[VNNI_SUMS]; // (rows, panels)
-  __m512i       low[VNNI_SUMS];
+  const size_t   step = g->w.panel_step;
+  const int8_t*  w    = g->w.codes + p * step + q->first * MAUDIO_LANES;
+  const int32_t* sums = g->w.sums + q->first / MAUDIO_SLICE * g->w.sum_step;
+  __m512i        high[VNNI_SUMS]; // (rows, panels)
+  __m512i        low[VNNI_SUMS];
 #pragma GCC unroll 16
-  for (size_t i = 0; i < rows * panels; ++i) {
-    high[i] = _mm512_setzero_si512();
-    low[i]  = _mm512_setzero_si512();
+  for (size_t v = 0; v < panels; ++v) {
+    // 128 of each high byte are too much
+    const __m512i start =
+      _mm512_slli_epi32(_mm512_loadu_si512(sums + (p + v) * MAUDIO_LANES), 7);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < rows; ++i) {
+      high[i * panels + v] = _mm512_sub_epi32(_mm512_setzero_si512(), start);
+      low[i * panels + v]  = _mm512_setzero_si512();
+    }
   }
   for (size_t k = 0; k < q->n; k += 4) {
     __m512i codes[VNNI_SUMS];
 #pragma GCC unroll 16
     for (size_t v = 0; v < panels; ++v) {
-      codes[v] = _mm512_loadu_si512(w + v * g->w.panel_step + k * MAUDIO_LANES);
+      codes[v] = _mm512_loadu_si512(w + v * step + k * MAUDIO_LANES);
     }
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; ++i) {
@@ -115,34 +196,10 @@ INLINE void vnni_tile(const maudio_gemm* g,
       }
     }
   }
-
-  const int32_t* sums = g->w.sums + q->first / MAUDIO_SLICE * g->w.sum_step;
-#pragma GCC unroll 16
-  for (size_t v = 0; v < panels; ++v) {
-    const size_t  o     = (p + v) * MAUDIO_LANES;
-    const __m512  scale = _mm512_loadu_ps(g->w.scales + o);
-    const __m512i offset =
-      _mm512_slli_epi32(_mm512_loadu_si512(sums + o), 7); // 128 of each byte
-#pragma GCC unroll 16
-    for (size_t i = 0; i < rows; ++i) {
-      const size_t  s    = i * panels + v;
-      float* const  to   = g->y + (r + i) * g->y_stride + o;
-      const __m512i part = _mm512_sub_epi32(high[s], offset);
-      const __m512  total =
-        _mm512_fmadd_ps(_mm512_cvtepi32_ps(part), _mm512_set1_ps(256.0f),
-                        _mm512_cvtepi32_ps(low[s]));
-      __m512 y = _mm512_setzero_ps();
-      if (q->first == 0 && g->bias) {
-        y = _mm512_loadu_ps(g->bias + o);
-      } else if (q->first == 0 && g->row_bias) {
-        y = _mm512_set1_ps(g->row_bias[r + i]);
-      }
-      y = _mm512_fmadd_ps(total, scale * q->scales[i], y);
-      if (q->first || g->add) {
-        y += _mm512_loadu_ps(to);
-      }
-      _mm512_storeu_ps(to, y);
-    }
+  if (g->add || q->first) {
+    vnni_finish(g, q, r, p, rows, panels, high, low, true);
+  } else {
+    vnni_finish(g, q, r, p, rows, panels, high, low, false);
   }
 }
 
@@ -173,30 +230,48 @@ vnni_rows(const maudio_gemm* g, const integers* q, size_t r, const size_t rows)
   }
 }
 
+// In functions of their own, whose registers compilers allot better
+#define ROWS(n)                                        \
+  static __attribute__((noinline)) void vnni_rows_##n( \
+    const maudio_gemm* g, const integers* q, size_t r) \
+  {                                                    \
+    vnni_rows(g, q, r, n);                             \
+  }
+ROWS(1)
+ROWS(2)
+ROWS(3)
+ROWS(4)
+ROWS(5)
+ROWS(6)
+#undef ROWS
+
 static void gemm_vnni(const maudio_gemm* g)
 {
   integers q;
-  for (size_t r = 0; r < g->n_rows; r += VNNI_ROWS) {
+  size_t   r = 0;
+  for (size_t tiles = (g->n_rows + VNNI_ROWS - 1) / VNNI_ROWS; tiles; --tiles) {
+    const size_t rows = (g->n_rows - r + tiles - 1) / tiles; // Nearly equal
     for (q.first = 0; q.first < g->w.n_in; q.first += MAUDIO_SLICE) {
       const size_t left = g->w.n_in - q.first;
       q.n               = left < MAUDIO_SLICE ? left : MAUDIO_SLICE;
-      for (size_t i = 0; i < VNNI_ROWS && r + i < g->n_rows; ++i) {
+      for (size_t i = 0; i < rows; ++i) {
         make_integers(g->x + (r + i) * g->x_stride + q.first, &q, i);
       }
-      switch (g->n_rows - r) {
-      case 1:
-        vnni_rows(g, &q, r, 1);
-        break;
-      case 2:
-        vnni_rows(g, &q, r, 2);
-        break;
-      case 3:
-        vnni_rows(g, &q, r, 3);
-        break;
-      default:
-        vnni_rows(g, &q, r, VNNI_ROWS);
+      switch (rows) {
+#define ROWS(n)              \
+  case n:                    \
+    vnni_rows_##n(g, &q, r); \
+    break;
+        ROWS(1)
+        ROWS(2)
+        ROWS(3)
+        ROWS(4)
+        ROWS(5)
+        ROWS(6)
+#undef ROWS
       }
     }
+    r += rows;
   }
 }
 #undef INLINE

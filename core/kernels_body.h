@@ -19,6 +19,7 @@
  * CODE_GROUP    the layout of its codes, 1 elsewhere.
  */
 #include "kernels.h"
+#include "kernels_fft.h"
 #include "kernels_scan.h"
 #include "kernels_vector.h"
 
@@ -31,6 +32,9 @@
   (GEMM_SUMS / (VECS * (panels)) < GEMM_MAX_ROWS \
      ? GEMM_SUMS / (VECS * (panels))             \
      : GEMM_MAX_ROWS)
+
+// Rows of a norm side by side
+#define NORM_ROWS 4
 
 /**
  * A tile of outputs: `rows` rows from `r`, `panels` panels from `p`, both
@@ -174,21 +178,6 @@ static void gemm(const maudio_gemm* g)
   }
 }
 
-/// Sum of squares of n floats; the tail that fills no vector comes last
-static float square_sum(const float* x, size_t n)
-{
-  vec    squares = {0};
-  size_t i       = 0;
-  for (; i + VEC_LANES <= n; i += VEC_LANES) {
-    squares = madd(load(x + i), load(x + i), squares);
-  }
-  float total = sum(squares);
-  for (; i < n; ++i) {
-    total += x[i] * x[i];
-  }
-  return total;
-}
-
 /// In four sums side by side, which hide the latency of additions; the tail
 /// that fills no vector comes last
 static float dot(size_t n, const float* a, const float* b)
@@ -212,12 +201,63 @@ static float dot(size_t n, const float* a, const float* b)
   return total;
 }
 
-static void
-rms_norm(const float* x, const float* weight, size_t n, float eps, float* y)
+/// As maudio_kernels.rms_norm() of `rows` rows, constant: one alone would wait
+/// for each of its sums. The tail that fills no vector comes last
+INLINE void norm_rows(const size_t rows,
+                      size_t       stride,
+                      const float* x,
+                      const float* weight,
+                      size_t       n,
+                      float        eps,
+                      float*       y)
 {
-  const vec scale = splat(1.0f / sqrtf(square_sum(x, n) / (float)n + eps));
-  for (size_t i = 0; i < n; i += VEC_LANES) {
-    store(y + i, load(x + i) * scale * load(weight + i));
+  vec    squares[NORM_ROWS];
+  vec    scales[NORM_ROWS];
+  size_t i = 0;
+#pragma GCC unroll 4
+  for (size_t r = 0; r < rows; ++r) {
+    squares[r] = splat(0.0f);
+  }
+  for (; i + VEC_LANES <= n; i += VEC_LANES) {
+#pragma GCC unroll 4
+    for (size_t r = 0; r < rows; ++r) {
+      const vec xi = load(x + r * stride + i);
+      squares[r]   = madd(xi, xi, squares[r]);
+    }
+  }
+#pragma GCC unroll 4
+  for (size_t r = 0; r < rows; ++r) {
+    float total = sum(squares[r]);
+    for (size_t k = i; k < n; ++k) {
+      total += x[r * stride + k] * x[r * stride + k];
+    }
+    scales[r] = splat(1.0f / sqrtf(total / (float)n + eps));
+  }
+  for (i = 0; i < n; i += VEC_LANES) {
+    const vec w = load(weight + i);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < rows; ++r) {
+      const size_t at = r * stride + i;
+      store(y + at, load(x + at) * scales[r] * w);
+    }
+  }
+}
+
+static void rms_norm(size_t       n_rows,
+                     size_t       stride,
+                     const float* x,
+                     const float* weight,
+                     size_t       n,
+                     float        eps,
+                     float*       y)
+{
+  size_t r = 0;
+  for (; r + NORM_ROWS <= n_rows; r += NORM_ROWS) {
+    const size_t at = r * stride;
+    norm_rows(NORM_ROWS, stride, x + at, weight, n, eps, y + at);
+  }
+  for (; r < n_rows; ++r) {
+    norm_rows(1, stride, x + r * stride, weight, n, eps, y + r * stride);
   }
 }
 
@@ -308,19 +348,21 @@ static void softmax(float scale, size_t n, float* x)
 #define TEXT_OF(name) #name
 #define TEXT(name) TEXT_OF(name)
 
-const maudio_kernels TABLE(KERNELS_NAME) = {.name       = TEXT(KERNELS_NAME),
-                                            .code_group = CODE_GROUP,
-                                            .gemm       = gemm,
-                                            .dot        = dot,
-                                            .rms_norm   = rms_norm,
-                                            .conv_silu  = conv_silu,
-                                            .ssd_step   = ssd_step,
-                                            .s6_step    = s6_step,
-                                            .features   = features,
-                                            .exp        = exp_array,
-                                            .log        = log_array,
-                                            .silu       = silu_array,
-                                            .softplus   = softplus_array,
-                                            .relu2      = relu2_array,
-                                            .gated_silu = gated_silu,
-                                            .softmax    = softmax};
+const maudio_kernels TABLE(KERNELS_NAME) = {.name        = TEXT(KERNELS_NAME),
+                                            .code_group  = CODE_GROUP,
+                                            .gemm        = gemm,
+                                            .dot         = dot,
+                                            .rms_norm    = rms_norm,
+                                            .conv_silu   = conv_silu,
+                                            .ssd_step    = ssd_step,
+                                            .s6_step     = s6_step,
+                                            .features    = features,
+                                            .fft         = fft,
+                                            .inverse_fft = inverse_fft,
+                                            .exp         = exp_array,
+                                            .log         = log_array,
+                                            .silu        = silu_array,
+                                            .softplus    = softplus_array,
+                                            .relu2       = relu2_array,
+                                            .gated_silu  = gated_silu,
+                                            .softmax     = softmax};

@@ -236,7 +236,7 @@ static void norm_part(const mamba*          m,
                       float*                x,
                       float*                scratch)
 {
-  kernels->rms_norm(x, weight, n, m->eps, scratch);
+  kernels->rms_norm(1, 0, x, weight, n, m->eps, scratch);
   memcpy(x, scratch, n * sizeof *x);
 }
 

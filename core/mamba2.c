@@ -347,8 +347,8 @@ static void make_steps(const mamba2*         m,
   kernels->exp(n_pad, decay);
 }
 
-/// One frame of one band, from the projections `row` (n_proj) to the input of
-/// out_proj at its start
+/// One frame of one band, from the projections `row` (n_proj) to what is normed
+/// at its start
 static void step_row(const mamba2*         m,
                      const maudio_kernels* kernels,
                      const float*          dt,
@@ -375,8 +375,14 @@ static void step_row(const mamba2*         m,
                                             .h     = h,
                                             .work  = work,
                                             .y     = z});
+}
+
+/// Norm the input of out_proj in the rows of a band, the first of them at `row`
+static void norm_band(const mamba2* m, const maudio_run* run, float* row)
+{
   for (size_t i = 0; i < m->n_inner; i += m->n_norm_step) {
-    kernels->rms_norm(z + i, m->norm + i, m->n_norm, m->eps, z + i);
+    run->kernels->rms_norm(run->n_frames, run->n_bands * m->n_proj, row + i,
+                           m->norm + i, m->n_norm, m->eps, row + i);
   }
 }
 
@@ -396,6 +402,7 @@ static void scan(const mamba2* m, const maudio_run* run)
       step_row(m, run->kernels, dt + row * m->n_heads, decay + row * m->n_heads,
                proj + row * m->n_proj, own, work);
     }
+    norm_band(m, run, proj + band * m->n_proj);
   }
 }
 

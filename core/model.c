@@ -8,7 +8,7 @@
 
 /// Rows (frames x bands) of a run: enough to use weights again, not so many
 /// that they leave the cache
-#define CHUNK_ROWS 64
+#define CHUNK_ROWS 192
 #define MAX_CHUNK 16
 
 /// Most floats of state that nobody has asked for: keys and values of a long

@@ -11,13 +11,6 @@
 /// Mid power below this part of the total: the channels cancel
 #define CANCELLED 1e-3f
 
-void* maudio_carve(maudio_carver* carver, size_t size)
-{
-  void* const piece = carver->base ? carver->base + carver->size : NULL;
-  carver->size += (size + 63) / 64 * 64;
-  return piece;
-}
-
 /// Frames of a duration, never longer than it
 static size_t whole_frames(double ms, double rate_hz)
 {
@@ -39,15 +32,7 @@ void maudio_spectral_plan(maudio_spectral*              s,
   s->bin_ratio    = rate_hz * config->window_ms / 1000.0 / (double)s->n_fft;
   s->compress     = config->compress;
   s->power_floor  = config->power_floor;
-}
-
-static kiss_fftr_cfg
-carve_fft(size_t n_fft, int is_inverse, maudio_carver* carver)
-{
-  size_t size = 0;
-  kiss_fftr_alloc((int)n_fft, is_inverse, NULL, &size);
-  void* const memory = maudio_carve(carver, size);
-  return memory ? kiss_fftr_alloc((int)n_fft, is_inverse, memory, &size) : NULL;
+  maudio_fft_choose(&s->fft, s->n_fft);
 }
 
 void maudio_spectral_carve(maudio_spectral* s, maudio_carver* carver)
@@ -58,12 +43,11 @@ void maudio_spectral_carve(maudio_spectral* s, maudio_carver* carver)
   s->synthesis   = maudio_carve(carver, 2 * s->hop * sizeof *s->synthesis);
   s->sources     = maudio_carve(carver, k * sizeof *s->sources);
   s->masks       = maudio_carve(carver, j * sizeof *s->masks);
-  s->forward     = carve_fft(s->n_fft, 0, carver);
-  s->inverse     = carve_fft(s->n_fft, 1, carver);
-  s->time        = maudio_carve(carver, s->n_fft * sizeof *s->time);
-  s->merged      = maudio_carve(carver, j * sizeof *s->merged);
-  s->gains       = maudio_carve(carver, j * sizeof *s->gains);
-  s->planes      = maudio_carve(carver, 3 * maudio_pad(k) * sizeof *s->planes);
+  maudio_fft_carve(&s->fft, carver);
+  s->time   = maudio_carve(carver, s->n_fft * sizeof *s->time);
+  s->merged = maudio_carve(carver, j * sizeof *s->merged);
+  s->gains  = maudio_carve(carver, j * sizeof *s->gains);
+  s->planes = maudio_carve(carver, 3 * maudio_pad(k) * sizeof *s->planes);
 }
 
 /// The asymmetric analysis window at `i`, before it is scaled
@@ -155,6 +139,7 @@ void maudio_spectral_init(maudio_spectral* s)
   const double centre = init_windows(s);
   init_sources(s, centre);
   init_masks(s);
+  maudio_fft_init(&s->fft);
 }
 
 void maudio_spectral_forward(maudio_spectral* s,
@@ -168,7 +153,7 @@ void maudio_spectral_forward(maudio_spectral* s,
     s->time[i] = x * s->analysis[i];
   }
   memset(s->time + s->window, 0, (s->n_fft - s->window) * sizeof *s->time);
-  kiss_fftr(s->forward, s->time, spectrum);
+  maudio_fft_forward(&s->fft, s->time, spectrum);
 }
 
 float maudio_spectral_power(const maudio_spectral* s,
@@ -287,10 +272,23 @@ static void limit_attenuation(const maudio_spectral* s, float floor)
   }
 }
 
-maudio_spectral_energy maudio_spectral_apply(maudio_spectral*     s,
-                                             const float*         mask,
-                                             float                floor,
-                                             kiss_fft_cpx* const* spectra)
+/// x (n) *= gains
+static void
+multiply(size_t n, const kiss_fft_cpx* restrict gains, kiss_fft_cpx* restrict x)
+{
+  for (size_t j = 0; j < n; ++j) {
+    const kiss_fft_cpx g = gains[j];
+    const kiss_fft_cpx y = {x[j].r * g.r - x[j].i * g.i,
+                            x[j].r * g.i + x[j].i * g.r};
+    x[j]                 = y;
+  }
+}
+
+maudio_spectral_energy maudio_spectral_apply(maudio_spectral*      s,
+                                             const maudio_kernels* kernels,
+                                             const float*          mask,
+                                             float                 floor,
+                                             kiss_fft_cpx* const*  spectra)
 {
   expand_mask(s, mask);
   if (floor > 0.0f) {
@@ -300,14 +298,10 @@ maudio_spectral_energy maudio_spectral_apply(maudio_spectral*     s,
   maudio_spectral_energy energy = {0};
   for (size_t c = 0; c < s->n_channels; ++c) {
     kiss_fft_cpx* const x = spectra[c];
-    for (size_t j = 0; j < s->n_bins; ++j) {
-      const kiss_fft_cpx g = s->gains[j];
-      const kiss_fft_cpx y = {x[j].r * g.r - x[j].i * g.i,
-                              x[j].r * g.i + x[j].i * g.r};
-      energy.before += power(x[j]);
-      energy.after += power(y);
-      x[j] = y;
-    }
+    const size_t        n = 2 * s->n_bins;
+    energy.before += kernels->dot(n, &x->r, &x->r);
+    multiply(s->n_bins, s->gains, x);
+    energy.after += kernels->dot(n, &x->r, &x->r);
   }
   return energy;
 }
@@ -316,7 +310,7 @@ void maudio_spectral_inverse(maudio_spectral*    s,
                              const kiss_fft_cpx* spectrum,
                              float*              tail)
 {
-  kiss_fftri(s->inverse, spectrum, s->time);
+  maudio_fft_inverse(&s->fft, spectrum, s->time);
   const float* const last = s->time + s->window - 2 * s->hop;
   for (size_t i = 0; i < 2 * s->hop; ++i) {
     tail[i] = last[i] * s->synthesis[i];

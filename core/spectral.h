@@ -8,20 +8,11 @@
 #ifndef MAUDIO_SPECTRAL_H
 #define MAUDIO_SPECTRAL_H
 
+#include "carver.h"
 #include "config.h"
+#include "fft.h"
 #include "kernels.h"
 #include "maudio.h"
-
-#include <kiss_fftr.h>
-
-/// Hands out aligned pieces of one allocation; with no base it only measures
-typedef struct {
-  char*  base;
-  size_t size;
-} maudio_carver;
-
-/// Return `size` bytes aligned to 64, NULL while measuring
-void* maudio_carve(maudio_carver* carver, size_t size);
 
 /// A bin of the model among those of the transform: X = w0 X[j] + w1 X[j + 1]
 typedef struct {
@@ -55,8 +46,7 @@ typedef struct {
   float*              synthesis; ///< (2 hop)
   maudio_bin_source*  sources;   ///< (K)
   maudio_mask_source* masks;     ///< (J)
-  kiss_fftr_cfg       forward;
-  kiss_fftr_cfg       inverse;
+  maudio_fft          fft;
 
   // Working memory
   float*        time;   ///< (n_fft)
@@ -112,10 +102,11 @@ void maudio_spectral_features(maudio_spectral*           spectral,
  *
  * @param floor Least magnitude of the mask.
  */
-maudio_spectral_energy maudio_spectral_apply(maudio_spectral*     spectral,
-                                             const float*         mask,
-                                             float                floor,
-                                             kiss_fft_cpx* const* spectra);
+maudio_spectral_energy maudio_spectral_apply(maudio_spectral*      spectral,
+                                             const maudio_kernels* kernels,
+                                             const float*          mask,
+                                             float                 floor,
+                                             kiss_fft_cpx* const*  spectra);
 
 /// spectrum (J) -> tail (2 hop), to be overlapped by a hop and added
 void maudio_spectral_inverse(maudio_spectral*    spectral,

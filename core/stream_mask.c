@@ -98,7 +98,7 @@ static void run_hops(maudio_stream* stream, size_t n_hops, size_t n_left)
       spectra[c] = m->spectra[c] + i * s->n_bins;
     }
     stream->scalars.energy = maudio_spectral_apply(
-      s, m->mask + i * model->bands.n_mask, floor, spectra);
+      s, model->kernels, m->mask + i * model->bands.n_mask, floor, spectra);
     for (unsigned c = 0; c < stream->n_channels; ++c) {
       play_frame(stream, c, i);
     }

@@ -215,7 +215,7 @@ static void do_share(const maudio_tier*       tier,
   }
   const maudio_layer* const layer = &backbone->layers[share->layer];
   if (is_first) {
-    kernels->rms_norm(lines->h, layer->norm, backbone->d_model,
+    kernels->rms_norm(1, 0, lines->h, layer->norm, backbone->d_model,
                       backbone->norm_eps, lines->y);
   }
   layer->mixer->type->step_piece(

@@ -123,8 +123,8 @@ static void run_layer(const layer*          l,
     new_floats(maudio_mixer_scratch(l->mixer, n_frames, WINDOW));
   for (size_t r = 0; r < n_rows; ++r) {
     memcpy(h + r * d_pad, x + r * d_model, d_model * sizeof *h);
-    kernels->rms_norm(h + r * d_pad, l->norm, d_model, EPS, h + r * d_pad);
   }
+  kernels->rms_norm(n_rows, d_pad, h, l->norm, d_model, EPS, h);
   l->mixer->type->step(l->mixer, &(maudio_run){.kernels  = kernels,
                                                .n_frames = n_frames,
                                                .n_bands  = l->binding.n_bands,

@@ -117,23 +117,31 @@ static void functions_saturate(void** state)
 static void rms_norm_ignores_padding(void** state)
 {
   (void)state;
-  static const size_t sizes[] = {1, 5, 16, 37};
+  enum { n_rows = 7, stride = 50 };
+  static const size_t sizes[] = {1, 5, 16, 37, 48};
   for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
-    for (size_t s = 0; s < 4; ++s) {
-      const size_t n          = sizes[s];
-      float        x[48]      = {0};
-      float        weight[48] = {0};
-      float        y[48]      = {0};
-      double       squares    = 0.0;
-      fill(x, 48);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
+      const size_t n                  = sizes[s];
+      float        x[n_rows * stride] = {0};
+      float        y[n_rows * stride] = {0};
+      float        weight[48]         = {0};
+      float        alone[48];
+      fill(x, sizeof x / sizeof *x);
       fill(weight, n);
-      for (size_t i = 0; i < n; ++i) {
-        squares += (double)x[i] * x[i];
-      }
-      (*k)->rms_norm(x, weight, n, 1e-5f, y);
-      for (size_t i = 0; i < 48; ++i) {
-        const double scale = 1.0 / sqrt(squares / (double)n + 1e-5);
-        assert_true(fabs(y[i] - x[i] * scale * weight[i]) < 1e-6);
+      (*k)->rms_norm(n_rows, stride, x, weight, n, 1e-5f, y);
+      for (size_t r = 0; r < n_rows; ++r) {
+        const float* const row     = x + r * stride;
+        double             squares = 0.0;
+        for (size_t i = 0; i < n; ++i) {
+          squares += (double)row[i] * row[i];
+        }
+        for (size_t i = 0; i < 48; ++i) {
+          const double scale = 1.0 / sqrt(squares / (double)n + 1e-5);
+          assert_true(fabs(y[r * stride + i] - row[i] * scale * weight[i]) <
+                      1e-6);
+        }
+        (*k)->rms_norm(1, 0, row, weight, n, 1e-5f, alone);
+        assert_memory_equal(alone, y + r * stride, n * sizeof *alone);
       }
     }
   }

@@ -250,7 +250,8 @@ apply_to_ones(front_end* f, const float* mask, float floor)
     f->spectra[0][j] = (kiss_fft_cpx){1.0f, 0.0f};
   }
   kiss_fft_cpx* const spectra[] = {f->spectra[0], NULL};
-  return maudio_spectral_apply(&f->spectral, mask, floor, spectra);
+  return maudio_spectral_apply(&f->spectral, maudio_kernels_find("scalar"),
+                               mask, floor, spectra);
 }
 
 static void the_mask_reaches_above_the_trained_band(void** state)

@@ -1,0 +1,42 @@
+/** @file
+ * Transforms of real signals: of our kernels where the size allows, elsewhere
+ * of KissFFT, which takes several times as long.
+ */
+#ifndef MAUDIO_FFT_H
+#define MAUDIO_FFT_H
+
+#include "carver.h"
+#include "kernels.h"
+
+#include <kiss_fftr.h>
+
+typedef struct {
+  size_t                size; ///< Samples, even, of factors 2, 3, 5
+  const maudio_kernels* kernels;
+  maudio_fft_plan       plan; ///< No stages: KissFFT
+  float*                tables;
+  kiss_fftr_cfg         forward;
+  kiss_fftr_cfg         inverse;
+} maudio_fft;
+
+/// Choose what transforms `size` samples, which the size alone decides
+void maudio_fft_choose(maudio_fft* fft, size_t size);
+
+/// Take memory for what was chosen
+void maudio_fft_carve(maudio_fft* fft, maudio_carver* carver);
+
+/// Fill the tables
+void maudio_fft_init(maudio_fft* fft);
+
+/// time (size) -> spectrum (size / 2 + 1)
+void maudio_fft_forward(const maudio_fft* fft,
+                        const float*      time,
+                        kiss_fft_cpx*     spectrum);
+
+/// spectrum (size / 2 + 1) -> time (size), times the size; the imaginary parts
+/// of the first and last bins count as 0
+void maudio_fft_inverse(const maudio_fft*   fft,
+                        const kiss_fft_cpx* spectrum,
+                        float*              time);
+
+#endif /* MAUDIO_FFT_H */
