@@ -1,7 +1,7 @@
 /* The network of a preset on a GPU: how much faster than realtime, and which
  * kernels take the time.
  *
- * Usage: maudio-bench-cuda [MODEL]
+ * Usage: maudio-bench-cuda-network [MODEL]
  */
 #include "engine.h"
 #include "error.h"
@@ -20,7 +20,7 @@ static maudio_error error;
 static void must(maudio_status status)
 {
   if (status) {
-    fprintf(stderr, "maudio-bench-cuda: %s\n", error.message);
+    fprintf(stderr, "maudio-bench-cuda-network: %s\n", error.message);
     exit(EXIT_FAILURE);
   }
 }
@@ -192,8 +192,18 @@ static void run_out_proj(void* data)
   gpu_product_run(&l->out_proj, &rows, r->run.precision, NULL);
 }
 
-/// Time every kind of layer once, and the parts of a Mamba-2 one
-static void time_layers(const maudio_config*  config,
+/// Layers of a model
+typedef struct {
+  const char*                name;
+  const maudio_block_config* blocks;
+  size_t                     n_blocks;
+  uint32_t                   n_bands;
+  uint32_t                   d_model;
+  float                      norm_eps;
+} layer_group;
+
+/// Time the first two layers, and the parts of those that are Mamba-2
+static void time_layers(const layer_group*    group,
                         const void*           file,
                         size_t                size,
                         maudio_cuda_precision precision,
@@ -203,20 +213,20 @@ static void time_layers(const maudio_config*  config,
   maudio_weights* weights = NULL;
   gpu_arena       arena   = {NULL, 0};
   must(maudio_weights_open(file, size, "model", &weights, &error));
-  const size_t n_rows = (size_t)batch->n_frames * config->spectral.n_bands;
+  const size_t n_rows = (size_t)batch->n_frames * group->n_bands;
   layer_run    r      = {.run = {.batch     = batch,
-                                 .x         = noise(n_rows * config->d_model),
-                                 .y         = noise(n_rows * config->d_model),
+                                 .x         = noise(n_rows * group->d_model),
+                                 .y         = noise(n_rows * group->d_model),
                                  .precision = precision}};
-  for (uint32_t i = 0; i < config->n_blocks && i < 2; ++i) {
+  for (size_t i = 0; i < group->n_blocks && i < 2; ++i) {
     gpu_binding binding = {.weights  = weights,
                            .arena    = &arena,
-                           .n_bands  = (int)config->spectral.n_bands,
-                           .d_model  = (int)config->d_model,
-                           .norm_eps = config->norm_eps,
+                           .n_bands  = (int)group->n_bands,
+                           .d_model  = (int)group->d_model,
+                           .norm_eps = group->norm_eps,
                            .error    = &error};
     size_t      state   = 0;
-    must(gpu_layer_bind(&config->blocks[i], &binding, &state, &r.layer));
+    must(gpu_layer_bind(&group->blocks[i], &binding, &state, &r.layer));
     const bool has_scan = r.layer.type != MAUDIO_MIXER_BAND_MLP;
     float*     scan     = NULL;
     float*     rows     = NULL;
@@ -229,7 +239,8 @@ static void time_layers(const maudio_config*  config,
     r.run.work      = rows;
     r.run.scan      = scan;
     const double ms = time_of(run_layer, &r);
-    printf("  layer %u  %8.3f ms  %9.0fx", i, ms, seconds / ms * 1e3);
+    printf("  %s %zu  %8.3f ms  %9.0fx", group->name, i, ms,
+           seconds / ms * 1e3);
     if (r.layer.type == MAUDIO_MIXER_MAMBA2) {
       const double in  = time_of(run_in_proj, &r);
       const double out = time_of(run_out_proj, &r);
@@ -246,6 +257,27 @@ static void time_layers(const maudio_config*  config,
   maudio_weights_free(weights);
 }
 
+/// Layers of a fast network in one round, of signals at 16 kHz
+static void time_fast_layers(const maudio_config*  config,
+                             const void*           file,
+                             size_t                size,
+                             maudio_cuda_precision precision,
+                             size_t                n_signals,
+                             int                   n_parts,
+                             size_t                n_state)
+{
+  const layer_group group  = {.name     = "fast layer",
+                              .blocks   = config->steer.blocks,
+                              .n_blocks = config->steer.n_blocks,
+                              .n_bands  = 1,
+                              .d_model  = config->steer.d_model,
+                              .norm_eps = config->norm_eps};
+  const int64_t     n_rows = (int64_t)GPU_FAST_ROWS;
+  const gpu_batch   batch =
+    make_batch(n_signals, n_rows / (int64_t)n_signals, n_parts, n_state);
+  time_layers(&group, file, size, precision, &batch, (double)n_rows / 16000.0);
+}
+
 static void time_network(const maudio_config*  config,
                          const void*           file,
                          size_t                size,
@@ -257,10 +289,14 @@ static void time_network(const maudio_config*  config,
 
   const int64_t   n_frames = 65536 / (int64_t)n_signals;
   maudio_weights* weights  = NULL;
+  gpu_steer*      steer    = NULL;
   network_run     r        = {.seconds = (double)n_frames * (double)n_signals *
                                          config->spectral.hop_ms / 1e3};
   must(maudio_weights_open(file, size, "model", &weights, &error));
-  must(gpu_network_new(config, weights, precision, NULL, &r.network, &error));
+  if (config->steer.n_gains) {
+    must(gpu_steer_new(config, weights, precision, &steer, &error));
+  }
+  must(gpu_network_new(config, weights, precision, steer, &r.network, &error));
   maudio_weights_free(weights);
   r.batch =
     make_batch(n_signals, n_frames, n_parts, gpu_network_state(r.network));
@@ -274,7 +310,18 @@ static void time_network(const maudio_config*  config,
   cudaFree(r.features);
   cudaFree(r.mask);
   gpu_network_free(r.network);
-  time_layers(config, file, size, precision, &r.batch, r.seconds);
+  const layer_group group = {.name     = "layer",
+                             .blocks   = config->blocks,
+                             .n_blocks = config->n_blocks,
+                             .n_bands  = config->spectral.n_bands,
+                             .d_model  = config->d_model,
+                             .norm_eps = config->norm_eps};
+  time_layers(&group, file, size, precision, &r.batch, r.seconds);
+  if (steer) {
+    time_fast_layers(config, file, size, precision, n_signals, n_parts,
+                     gpu_steer_state(steer, 1));
+  }
+  gpu_steer_free(steer);
   fflush(stdout);
 }
 

@@ -188,28 +188,34 @@ void launch_any(const gpu_band_mlp* m,
              stream, *m, n_frames, x, y);
 }
 
-/// The size of the presets
-using preset_shape = mlp_shape<32, 64, 64>;
+/// The sizes of the presets
+using shape_24 = mlp_shape<24, 64, 64>;
+using shape_32 = mlp_shape<32, 64, 64>;
 
-template <gpu_math MATH>
+template <typename SHAPE>
+bool is_of(size_t n_bands, size_t d_model, size_t d_hidden)
+{
+  return n_bands == SHAPE::S && d_model == SHAPE::D && d_hidden == SHAPE::M;
+}
+
+template <gpu_math MATH, typename SHAPE>
 void launch_tiles(const gpu_band_mlp* m,
                   int64_t             n_frames,
                   const float*        x,
                   float*              y,
                   cudaStream_t        stream)
 {
-  using shape      = preset_shape;
   int device       = 0;
   int n_processors = 0;
   cudaGetDevice(&device);
   cudaDeviceGetAttribute(&n_processors, cudaDevAttrMultiProcessorCount, device);
-  cudaFuncSetAttribute((mlp_kernel<MATH, shape>),
+  cudaFuncSetAttribute((mlp_kernel<MATH, SHAPE>),
                        cudaFuncAttributeMaxDynamicSharedMemorySize,
-                       (int)shape::SHARED);
-  const int64_t n_tiles = (n_frames + shape::FRAMES - 1) / shape::FRAMES;
-  GPU_LAUNCH((mlp_kernel<MATH, shape>),
+                       (int)SHAPE::SHARED);
+  const int64_t n_tiles = (n_frames + SHAPE::FRAMES - 1) / SHAPE::FRAMES;
+  GPU_LAUNCH((mlp_kernel<MATH, SHAPE>),
              (unsigned)min(n_tiles, (int64_t)2 * n_processors),
-             shape::N_THREADS, shape::SHARED, stream, *m, n_frames, x, y);
+             SHAPE::N_THREADS, SHAPE::SHARED, stream, *m, n_frames, x, y);
 }
 
 template <gpu_math MATH>
@@ -219,19 +225,39 @@ void launch(const gpu_band_mlp* m,
             float*              y,
             cudaStream_t        stream)
 {
-  if (m->fc1_tiles) {
-    launch_tiles<MATH>(m, n_frames, x, y, stream);
+  if (m->fc1_tiles && m->n_bands == shape_24::S) {
+    launch_tiles<MATH, shape_24>(m, n_frames, x, y, stream);
+  } else if (m->fc1_tiles) {
+    launch_tiles<MATH, shape_32>(m, n_frames, x, y, stream);
   } else {
     launch_any<MATH>(m, n_frames, x, y, stream);
   }
+}
+
+/// Where element `i` of a matrix in tiles belongs
+struct place {
+  size_t tile; ///< Of 8 rows and 16 columns
+  size_t row;  ///< Of its tile
+  size_t t;    ///< A quarter of a row's lanes
+  size_t k;    ///< Of the four that a lane has
+};
+
+place place_of(size_t i)
+{
+  return {i / 4 / GPU_WARP, i / 16 % 8, i / 4 % 4, i % 4};
 }
 
 } // namespace
 
 bool gpu_band_mlp_has_tiles(size_t n_bands, size_t d_model, size_t d_hidden)
 {
-  return n_bands == preset_shape::S && d_model == preset_shape::D &&
-         d_hidden == preset_shape::M;
+  return is_of<shape_24>(n_bands, d_model, d_hidden) ||
+         is_of<shape_32>(n_bands, d_model, d_hidden);
+}
+
+size_t gpu_band_mlp_fc1_size(size_t n_bands, size_t d_hidden)
+{
+  return (n_bands + 15) / 16 * 16 * d_hidden;
 }
 
 void gpu_band_mlp_pack(size_t       n_bands,
@@ -241,17 +267,19 @@ void gpu_band_mlp_pack(size_t       n_bands,
                        float*       fc1_tiles,
                        float*       fc2_tiles)
 {
+  const size_t n_steps = (n_bands + 15) / 16;
+  for (size_t i = 0; i < gpu_band_mlp_fc1_size(n_bands, d_hidden); ++i) {
+    const place  p    = place_of(i);
+    const size_t unit = p.tile / n_steps * 8 + p.row;
+    const size_t band = p.tile % n_steps * 16 + p.t + 4 * p.k;
+    fc1_tiles[i]      = band < n_bands ? fc1[unit * n_bands + band] : 0.0f;
+  }
   for (size_t i = 0; i < n_bands * d_hidden; ++i) {
-    const size_t k    = i % 4;
-    const size_t t    = i / 4 % 4;
-    const size_t row  = i / 16 % 8; // Of its tile
-    const size_t tile = i / 4 / GPU_WARP;
-    const size_t unit = tile / (n_bands / 16) * 8 + row;
-    const size_t from = tile % (n_bands / 16) * 16 + t + 4 * k;
-    fc1_tiles[i]      = fc1[unit * n_bands + from];
-    const size_t band = tile / (d_hidden / 16) * 8 + row;
-    const size_t in   = tile % (d_hidden / 16) * 16 + k / 2 * 8 + 2 * t + k % 2;
-    fc2_tiles[i]      = fc2[band * d_hidden + in];
+    const place  p    = place_of(i);
+    const size_t band = p.tile / (d_hidden / 16) * 8 + p.row;
+    const size_t unit =
+      p.tile % (d_hidden / 16) * 16 + p.k / 2 * 8 + 2 * p.t + p.k % 2;
+    fc2_tiles[i] = fc2[band * d_hidden + unit];
   }
 }
 

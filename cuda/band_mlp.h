@@ -29,6 +29,9 @@ typedef struct {
 /// Return whether there are kernels for this very size
 bool gpu_band_mlp_has_tiles(size_t n_bands, size_t d_model, size_t d_hidden);
 
+/// Return the floats of the first matrix as those kernels read it
+size_t gpu_band_mlp_fc1_size(size_t n_bands, size_t d_hidden);
+
 /// Put both matrices, row-major, into the order of those kernels
 void gpu_band_mlp_pack(size_t       n_bands,
                        size_t       d_hidden,

@@ -21,9 +21,12 @@ template <int S_, int D_, int M_> struct mlp_shape {
   static constexpr int    FRAMES    = N_WARPS * 32 / D; // Of a tile
   static constexpr int    STRIDE    = D + 8;            // Other banks
   static constexpr int    TILE      = FRAMES * S * STRIDE;
-  static constexpr int    MATRIX    = S * M;
+  static constexpr int    STEPS     = (S + 15) / 16; // Of 16 bands
+  static constexpr int    FC1       = 16 * STEPS * M;
+  static constexpr int    FC2       = S * M;
   static constexpr size_t SHARED =
-    sizeof(float) * (2 * TILE + 2 * MATRIX + FRAMES * S + M + S + D);
+    sizeof(float) * (2 * TILE + FC1 + FC2 + FRAMES * S + M + S + D);
+  static_assert(S % 8 == 0, "whole tiles come out");
 };
 
 template <typename SHAPE>
@@ -81,8 +84,8 @@ __global__ __launch_bounds__(SHAPE::N_THREADS,
   constexpr int STRIDE = SHAPE::STRIDE;
   GPU_SHARED(float, tiles);
   float* const  fc1     = tiles + 2 * SHAPE::TILE;
-  float* const  fc2     = fc1 + SHAPE::MATRIX;
-  float* const  scales  = fc2 + SHAPE::MATRIX;
+  float* const  fc2     = fc1 + SHAPE::FC1;
+  float* const  scales  = fc2 + SHAPE::FC2;
   float* const  bias1   = scales + SHAPE::FRAMES * S;
   float* const  bias2   = bias1 + M;
   float* const  norm    = bias2 + S;
@@ -93,8 +96,10 @@ __global__ __launch_bounds__(SHAPE::N_THREADS,
   const int     own     = warp * 32 / D;            // Frame of this warp
   const int     channel = warp * 32 % D + lane / 4; // First one of this lane
 
-  for (int i = threadIdx.x * 4; i < SHAPE::MATRIX; i += SHAPE::N_THREADS * 4) {
+  for (int i = threadIdx.x * 4; i < SHAPE::FC1; i += SHAPE::N_THREADS * 4) {
     copy_async<16>(fc1 + i, m.fc1_tiles + i);
+  }
+  for (int i = threadIdx.x * 4; i < SHAPE::FC2; i += SHAPE::N_THREADS * 4) {
     copy_async<16>(fc2 + i, m.fc2_tiles + i);
   }
   for (int i = threadIdx.x; i < M; i += SHAPE::N_THREADS) {
@@ -121,24 +126,26 @@ __global__ __launch_bounds__(SHAPE::N_THREADS,
     __syncthreads();
 
     // Bands t, t + 4, t + 8, t + 12 of 16: of channels 8 apart
-    float4 in[S / 16][4];
+    float4 in[SHAPE::STEPS][4];
 #pragma unroll
-    for (int k = 0; k < S / 16; ++k) {
-      const int band = k * 16 + t;
-      float     scale[4];
+    for (int k = 0; k < SHAPE::STEPS; ++k) {
+      const bool is_whole = k * 16 + 16 <= S; // Or its last eight are not there
+      const int  band     = k * 16 + t;
+      float      scale[4];
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        scale[i] = scales[own * S + band + 4 * i];
+        scale[i] = i < 2 || is_whole ? scales[own * S + band + 4 * i] : 0.0f;
       }
 #pragma unroll
       for (int c = 0; c < 4; ++c) {
         const float* const from =
           here + (own * S + band) * STRIDE + channel + 8 * c;
         const float gain = norm[channel + 8 * c];
-        in[k][c]         = make_float4(from[0] * (scale[0] * gain),
-                                       from[4 * STRIDE] * (scale[1] * gain),
-                                       from[8 * STRIDE] * (scale[2] * gain),
-                                       from[12 * STRIDE] * (scale[3] * gain));
+        float4&     to   = in[k][c];
+        to.x             = from[0] * (scale[0] * gain);
+        to.y             = from[4 * STRIDE] * (scale[1] * gain);
+        to.z = is_whole ? from[8 * STRIDE] * (scale[2] * gain) : 0.0f;
+        to.w = is_whole ? from[12 * STRIDE] * (scale[3] * gain) : 0.0f;
       }
     }
 
@@ -147,7 +154,7 @@ __global__ __launch_bounds__(SHAPE::N_THREADS,
     for (int unit = 0; unit < M; unit += 16) {
       float hidden[2][2][4] = {};
 #pragma unroll
-      for (int k = 0; k < S / 16; ++k) {
+      for (int k = 0; k < SHAPE::STEPS; ++k) {
         gpu_fragment<MATH> a[4];
 #pragma unroll
         for (int c = 0; c < 4; ++c) {
@@ -161,7 +168,8 @@ __global__ __launch_bounds__(SHAPE::N_THREADS,
         for (int j = 0; j < 2; ++j) {
           gpu_fragment<MATH> w;
           w.set(*reinterpret_cast<const float4*>(
-            fc1 + ((unit / 8 + j) * (S / 16) + k) * GPU_WARP * 4 + lane * 4));
+            fc1 + ((unit / 8 + j) * SHAPE::STEPS + k) * GPU_WARP * 4 +
+            lane * 4));
           mma(hidden[0][j], a[0], a[1], w);
           mma(hidden[1][j], a[2], a[3], w);
         }

@@ -29,6 +29,13 @@ enum gpu_math {
   GPU_BF16
 };
 
+/// Whether a float2 or float4 may be read or written there: GPUs stop otherwise
+template <typename T>
+__host__ __device__ __forceinline__ bool is_aligned_for(const float* p)
+{
+  return (uintptr_t)p % sizeof(T) == 0;
+}
+
 __device__ __forceinline__ float warp_sum(float x)
 {
   for (int lane = GPU_WARP / 2; lane; lane /= 2) {

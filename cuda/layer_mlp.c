@@ -16,23 +16,24 @@ static maudio_status bind_tiles(gpu_binding*  b,
                                 gpu_band_mlp* m)
 {
   const size_t n_bands = (size_t)b->n_bands;
-  const size_t n       = n_bands * d_hidden;
   if (!gpu_band_mlp_has_tiles(n_bands, (size_t)b->d_model, d_hidden)) {
     return MAUDIO_SUCCESS;
   }
-  float* const tiles = (float*)malloc(2 * n * sizeof *tiles);
+  const size_t n_fc1 = gpu_band_mlp_fc1_size(n_bands, d_hidden);
+  const size_t size  = (n_fc1 + n_bands * d_hidden) * sizeof(float);
+  float* const tiles = (float*)malloc(size);
   if (!tiles) {
     return maudio_fail(b->error, MAUDIO_ERR_NO_MEMORY,
                        "No memory for %sfc1.weight", b->prefix);
   }
-  gpu_band_mlp_pack(n_bands, d_hidden, fc1, fc2, tiles, tiles + n);
+  gpu_band_mlp_pack(n_bands, d_hidden, fc1, fc2, tiles, tiles + n_fc1);
   const void*         copy = NULL;
   const maudio_status status =
-    gpu_arena_copy(b->arena, tiles, 2 * n * sizeof *tiles, &copy, b->error);
+    gpu_arena_copy(b->arena, tiles, size, &copy, b->error);
   free(tiles);
   if (!status) {
     m->fc1_tiles = (const float*)copy;
-    m->fc2_tiles = m->fc1_tiles + n;
+    m->fc2_tiles = m->fc1_tiles + n_fc1;
   }
   return status;
 }

@@ -51,8 +51,8 @@ __device__ void load_tile(const gpu_product_rows& rows,
                           float*                  tile)
 {
   const int  n_quads = depth / 4;
-  const bool aligned =
-    part.w.n_in % 4 == 0 && part.a_at % 4 == 0 && rows.a_stride % 4 == 0;
+  const bool aligned = part.w.n_in % 4 == 0 && rows.a_stride % 4 == 0 &&
+                       is_aligned_for<float4>(rows.a + part.a_at);
   for (int i = threadIdx.x; i < TILE_ROWS * n_quads; i += N_THREADS) {
     const int     r    = i / n_quads;
     const int     k    = first_in + i % n_quads * 4;
@@ -100,7 +100,7 @@ __device__ void store_pair(const gpu_product_rows& rows,
     x1 += two ? part.bias[out + 1] : 0.0f;
   }
   const float* const x = rows.x ? rows.x + (to - rows.c) : nullptr;
-  if (two && ((rows.c_stride | part.c_at) & 1) == 0) {
+  if (two && is_aligned_for<float2>(to) && is_aligned_for<float2>(x)) {
     if (x) {
       const float2 old = *reinterpret_cast<const float2*>(x);
       x0 += old.x;
@@ -218,6 +218,8 @@ bool launch_rows(const gpu_product*      product,
   if (product->n_parts != 1 || part.bias || part.w.n_in != DEPTH ||
       part.w.n_out % 2 || part.w.n_out > shape::N_BLOCKS * 8 ||
       rows->a_stride % 4 || rows->c_stride % 2 ||
+      !is_aligned_for<float4>(rows->a) || !is_aligned_for<float2>(rows->c) ||
+      !is_aligned_for<float2>(rows->x) ||
       (rows->n_norm && rows->n_norm != DEPTH) ||
       shape::SHARED > (size_t)most_shared) {
     return false;

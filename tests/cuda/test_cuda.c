@@ -1,9 +1,9 @@
 /* The engine of the GPU against streams on the CPU.
  *
- * Usage: test_cuda [--short | --hour] PRESETS: a line for each case, with the
- * greatest difference of a sample (with an attenuation limit, the power of the
- * difference); the status is 0 if all are small enough, 77
- * where there is no GPU.
+ * Usage: test_cuda [--short | --hour=MODEL] PRESETS: a line for each case, with
+ * the greatest difference of a sample (with an attenuation limit, the power of
+ * the difference); the status is 0 if all are small enough, 77 where there is
+ * no GPU. MODEL, for an hour of sound, is a preset or mamba, a random network.
  */
 #include "maudio_cuda.h"
 #include "model_builder.h"
@@ -44,6 +44,19 @@ static const char* const wide_json =
   "{\"mixer\": \"mamba\", \"d_inner\": 40, \"d_state\": 70, \"dt_rank\": 3,"
   " \"d_conv\": 1}]}";
 
+/// Rows, states and parts that do not begin at multiples of two or four floats
+static const char* const odd_json =
+  "{\"format_version\": \"1.0\", \"name\": \"odd\", \"task\": \"denoise\","
+  " \"front_end\": {\"type\": \"spectral\", \"rate_hz\": 10000,"
+  " \"window_ms\": 32, \"hop_ms\": 8, \"compress\": 0.3,"
+  " \"power_floor\": 1e-10, \"band_edges\": [0, 7, 20, 161]},"
+  " \"d_model\": 37, \"norm_eps\": 1e-5, \"blocks\": ["
+  "{\"mixer\": \"mamba\", \"d_inner\": 27, \"d_state\": 7, \"dt_rank\": 3},"
+  "{\"mixer\": \"band_mlp\", \"d_hidden\": 9},"
+  "{\"mixer\": \"mamba2\", \"d_inner\": 64, \"d_state\": 16, \"headdim\": 16},"
+  "{\"mixer\": \"mamba2\", \"d_inner\": 45, \"d_state\": 5, \"headdim\": 5,"
+  " \"n_groups\": 3}]}";
+
 /// Without latency: a delay and fade of a hop, more of the past than of taps
 /// and of the window
 static const char* const odd_steer_json =
@@ -55,7 +68,7 @@ static const char* const odd_steer_json =
   " \"d_model\": 13, \"norm_eps\": 1e-5, \"blocks\": ["
   "{\"mixer\": \"mamba\", \"d_inner\": 20, \"d_state\": 6, \"dt_rank\": 2},"
   "{\"mixer\": \"band_mlp\", \"d_hidden\": 5}],"
-  " \"steer\": {\"n_gains\": 9, \"n_taps\": 7, \"n_past\": 240,"
+  " \"steer\": {\"n_gains\": 9, \"n_taps\": 7, \"n_past\": 241,"
   " \"d_model\": 15, \"blocks\": [{\"mixer\": \"mlp\", \"d_hidden\": 19},"
   "{\"mixer\": \"mamba\", \"d_inner\": 22, \"d_state\": 18, \"dt_rank\": 1},"
   "{\"mixer\": \"mamba2\", \"d_inner\": 36, \"d_state\": 5, \"headdim\": 9,"
@@ -428,12 +441,12 @@ static void check_model(const char* model, size_t n_frames)
 }
 
 /// An hour in one slice after the other, each cut along time
-static void check_hour(const char* model, size_t hops, const char* what)
+static void check_hour(const char* model, size_t hops)
 {
   const size_t hour[] = {(size_t)3600 * 16000};
   test_case    t      = simple(model, hour, 1);
   t.hops              = hops;
-  check(what, &t);
+  check(hops ? "an hour, some hops at a time" : "an hour", &t);
 }
 
 /// What cannot be opened is refused, and says why
@@ -467,10 +480,13 @@ static char* preset(const char* presets, const char* name)
 
 int main(int argc, char** argv)
 {
-  const bool is_short = argc > 1 && !strcmp(argv[1], "--short");
-  const bool is_hour  = argc > 1 && !strcmp(argv[1], "--hour");
-  if (argc != 2 + (is_short || is_hour)) {
-    stop("usage: test_cuda [--short | --hour] PRESETS");
+  static const char option[] = "--hour=";
+  const bool        is_short = argc > 1 && !strcmp(argv[1], "--short");
+  const char* const hour = argc > 1 && !strncmp(argv[1], option, strlen(option))
+                             ? argv[1] + strlen(option)
+                             : NULL;
+  if (argc != 2 + (is_short || hour)) {
+    stop("usage: test_cuda [--short | --hour=MODEL] PRESETS");
   }
   const char* const presets   = argv[argc - 1];
   int               n_devices = 0;
@@ -485,6 +501,7 @@ int main(int argc, char** argv)
   char* const small      = make_model("small", model_builder_small_json);
   char* const mamba      = make_model("mamba", mamba_json);
   char* const wide       = make_model("wide", wide_json);
+  char* const odd        = make_model("odd", odd_json);
   char* const steered    = make_model("steered", model_builder_steer_json);
   char* const odd_steer  = make_model("odd-steer", odd_steer_json);
   char* const tiers      = make_model("tiers", model_builder_tiers_json);
@@ -494,12 +511,15 @@ int main(int argc, char** argv)
   char* const int8       = make_int8("int8", voice);
   char* const int8_mamba = make_int8("int8-mamba", mamba);
 
-  const char* const models[] = {small, mamba, wide, steered, odd_steer,
-                                voice, live,  zero, int8,    int8_mamba};
+  const char* const models[] = {small, mamba, wide, odd,  steered,   odd_steer,
+                                voice, live,  zero, int8, int8_mamba};
   check_refusals(small, tiers);
-  if (is_hour) {
-    check_hour(voice, 0, "an hour");
-    check_hour(mamba, 5000, "an hour, 40 s at a time");
+  if (hour && !strcmp(hour, "mamba")) {
+    check_hour(mamba, 5000);
+  } else if (hour) {
+    char* const model = preset(presets, hour);
+    check_hour(model, 0);
+    free(model);
   } else if (is_short) {
     // Few frames, as every one may be computed by an emulator
     const size_t some[] = {2000};
@@ -508,6 +528,13 @@ int main(int argc, char** argv)
     for (size_t i = 1; i < sizeof models / sizeof *models; ++i) {
       const test_case t = simple(models[i], some, 1);
       check("one signal", &t);
+    }
+    const char* const odds[] = {odd, odd_steer};
+    for (size_t i = 0; i < sizeof odds / sizeof *odds; ++i) {
+      test_case t  = simple(odds[i], some, 1);
+      t.n_channels = 2;
+      t.hops       = 3;
+      check("3 hops at a time", &t);
     }
   } else {
     check_signals(small, 160000);
@@ -519,8 +546,8 @@ int main(int argc, char** argv)
     }
   }
 
-  char* const paths[] = {tiers, small, mamba, wide, steered,   odd_steer,
-                         voice, live,  zero,  int8, int8_mamba};
+  char* const paths[] = {tiers,     small, mamba, wide, odd,  steered,
+                         odd_steer, voice, live,  zero, int8, int8_mamba};
   for (size_t i = 0; i < sizeof paths / sizeof *paths; ++i) {
     if (!strncmp(paths[i], folder, strlen(folder))) {
       remove(paths[i]);

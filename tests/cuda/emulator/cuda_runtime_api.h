@@ -11,17 +11,17 @@
 extern "C" {
 #endif
 
-typedef struct {
+typedef struct __attribute__((aligned(8))) {
   float x;
   float y;
-} float2 __attribute__((aligned(8)));
+} float2;
 
-typedef struct {
+typedef struct __attribute__((aligned(16))) {
   float x;
   float y;
   float z;
   float w;
-} float4 __attribute__((aligned(16)));
+} float4;
 
 typedef enum {
   cudaSuccess                 = 0,
