@@ -1,0 +1,26 @@
+/** @file
+ * Random models and int8 ones, written to files for the test.
+ */
+#ifndef MAUDIO_TEST_CUDA_MODELS_H
+#define MAUDIO_TEST_CUDA_MODELS_H
+
+/// Mamba and Mamba-2 of sizes that no tile fits
+extern const char* const mamba_json;
+
+/// One band, great states
+extern const char* const wide_json;
+
+/// Rows, states and parts that do not begin at multiples of two or four floats
+extern const char* const odd_json;
+
+/// Without latency: a delay and fade of a hop, more of the past than of taps
+/// and of the window
+extern const char* const odd_steer_json;
+
+/// Write a network of small random weights to `folder`; return its path
+char* make_model(const char* folder, const char* name, const char* json);
+
+/// Write the model at `from` in int8
+char* make_int8(const char* folder, const char* name, const char* from);
+
+#endif /* MAUDIO_TEST_CUDA_MODELS_H */
