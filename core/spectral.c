@@ -30,6 +30,7 @@ void maudio_spectral_plan(maudio_spectral*              s,
   s->n_model_bins = config->n_bins;
   s->n_channels   = n_channels;
   s->bin_ratio    = rate_hz * config->window_ms / 1000.0 / (double)s->n_fft;
+  s->hop_ms       = config->hop_ms;
   s->compress     = config->compress;
   s->power_floor  = config->power_floor;
   maudio_fft_choose(&s->fft, s->n_fft);
@@ -134,11 +135,22 @@ static void init_masks(maudio_spectral* s)
   }
 }
 
+static void init_high_band(maudio_spectral* s)
+{
+  maudio_high_band_init(&s->high, s->n_inside, s->n_bins, s->hop_ms);
+  for (size_t j = s->n_inside; j < s->n_bins; ++j) {
+    maudio_mask_source* const source = &s->masks[j];
+    source->lower = maudio_high_band_place(&s->high, j, &source->fraction);
+    source->upper = source->lower + (source->fraction > 0.0f);
+  }
+}
+
 void maudio_spectral_init(maudio_spectral* s)
 {
   const double centre = init_windows(s);
   init_sources(s, centre);
   init_masks(s);
+  init_high_band(s);
   maudio_fft_init(&s->fft);
 }
 
@@ -233,7 +245,7 @@ static kiss_fft_cpx mask_bin(const float* mask, size_t k)
   return (kiss_fft_cpx){1.0f + mask[2 * k], mask[2 * k + 1]};
 }
 
-/// mask (K) -> gains (J)
+/// mask (K) -> gains within the trained band
 static void expand_mask(const maudio_spectral* s, const float* mask)
 {
   for (size_t j = 0; j < s->n_inside; ++j) {
@@ -243,19 +255,49 @@ static void expand_mask(const maudio_spectral* s, const float* mask)
     s->gains[j].r                   = a.r + source.fraction * (b.r - a.r);
     s->gains[j].i                   = a.i + source.fraction * (b.i - a.i);
   }
-  if (s->n_inside == s->n_bins) {
-    return;
-  }
+}
 
-  const size_t first = s->n_model_bins * 3 / 4;
-  const size_t last  = s->n_model_bins * 19 / 20;
-  float        total = 0.0f;
+/// Mean magnitude of the bins `first` to `last` of a mask
+static float mean_magnitude(const float* mask, size_t first, size_t last)
+{
+  float total = 0.0f;
   for (size_t k = first; k <= last; ++k) {
     total += magnitude(mask_bin(mask, k));
   }
-  const float gain = total / (float)(last - first + 1);
+  return total / (float)(last - first + 1);
+}
+
+/// The gains above the trained band
+static void extend_mask(const maudio_spectral* s,
+                        const maudio_kernels*  kernels,
+                        const float*           mask,
+                        kiss_fft_cpx* const*   spectra,
+                        maudio_high_noise*     noise)
+{
+  if (!s->high.n_bands) {
+    return;
+  }
+  const size_t           k     = s->n_model_bins;
+  const maudio_high_mask upper = {mean_magnitude(mask, k * 3 / 4, k * 19 / 20),
+                                  mean_magnitude(mask, k / 2, k * 19 / 20)};
+  float                  gains[MAUDIO_MAX_HIGH_BANDS] = {0};
+  for (size_t b = 0; b < s->high.n_bands; ++b) {
+    const size_t at  = s->high.edges[b];
+    const size_t n   = s->high.edges[b + 1] - at;
+    float        sum = 0.0f;
+    for (size_t c = 0; c < s->n_channels; ++c) {
+      const float* const x = &spectra[c][at].r;
+      sum += kernels->dot(2 * n, x, x);
+    }
+    const float mean  = sum / (float)(n * s->n_channels);
+    const float rate  = maudio_high_band_rate(s->high.step, upper.opened, mean);
+    const float level = maudio_high_band_learn(&noise[b], rate, mean);
+    gains[b]          = maudio_high_band_gain(upper, mean, level);
+  }
   for (size_t j = s->n_inside; j < s->n_bins; ++j) {
-    s->gains[j].r = gain;
+    const maudio_mask_source source = s->masks[j];
+    const float              a      = gains[source.lower];
+    s->gains[j].r = a + source.fraction * (gains[source.upper] - a);
     s->gains[j].i = 0.0f;
   }
 }
@@ -288,9 +330,11 @@ maudio_spectral_energy maudio_spectral_apply(maudio_spectral*      s,
                                              const maudio_kernels* kernels,
                                              const float*          mask,
                                              float                 floor,
+                                             maudio_high_noise*    noise,
                                              kiss_fft_cpx* const*  spectra)
 {
   expand_mask(s, mask);
+  extend_mask(s, kernels, mask, spectra, noise);
   if (floor > 0.0f) {
     limit_attenuation(s, floor);
   }

@@ -11,6 +11,7 @@
 #include "carver.h"
 #include "config.h"
 #include "fft.h"
+#include "high_band.h"
 #include "kernels.h"
 #include "maudio.h"
 
@@ -20,7 +21,7 @@ typedef struct {
   kiss_fft_cpx weights[2];
 } maudio_bin_source;
 
-/// A bin of the transform among those of the model
+/// A bin of the transform among those of the model, or above them among bands
 typedef struct {
   uint32_t lower;
   uint32_t upper;
@@ -38,6 +39,7 @@ typedef struct {
   size_t n_inside;     ///< Bins of the transform within the trained band
   size_t n_channels;   ///< C
   double bin_ratio;    ///< Spacing of transform bins / of model bins
+  double hop_ms;       ///< As configured
   float  compress;
   float  power_floor;
   float  window_sum; ///< Of the analysis window before it is scaled
@@ -47,6 +49,7 @@ typedef struct {
   maudio_bin_source*  sources;   ///< (K)
   maudio_mask_source* masks;     ///< (J)
   maudio_fft          fft;
+  maudio_high_band    high;
 
   // Working memory
   float*        time;   ///< (n_fft)
@@ -96,16 +99,17 @@ void maudio_spectral_features(maudio_spectral*           spectral,
 /**
  * Multiply spectra (C) of (J) by the mask (K), 1 not yet added.
  *
- * Above the trained band the mask is a real gain: the mean magnitude from 75 %
- * to 95 % of the band. Its top is left out: the training data was band-limited
- * just there.
+ * Above the trained band the mask is a real gain (high_band.h). It follows the
+ * mask up to 95 % of the band: the training data was band-limited at its top.
  *
  * @param floor Least magnitude of the mask.
+ * @param noise (B) State.
  */
 maudio_spectral_energy maudio_spectral_apply(maudio_spectral*      spectral,
                                              const maudio_kernels* kernels,
                                              const float*          mask,
                                              float                 floor,
+                                             maudio_high_noise*    noise,
                                              kiss_fft_cpx* const*  spectra);
 
 /// spectrum (J) -> tail (2 hop), to be overlapped by a hop and added

@@ -40,6 +40,7 @@ typedef struct {
   float* wet[MAUDIO_MAX_CHANNELS];     ///< (hop + chunk * hop) yet to be played
   float* overlap[MAUDIO_MAX_CHANNELS]; ///< (hop)
   float* network;                      ///< (model->n_state)
+  maudio_high_noise* noise;            ///< (MAUDIO_MAX_HIGH_BANDS)
 
   // Working memory
   kiss_fft_cpx* spectra[MAUDIO_MAX_CHANNELS]; ///< (chunk, J)
@@ -72,7 +73,7 @@ struct maudio_stream {
 };
 
 /// Most pieces of a stream's state
-#define MAUDIO_MAX_SEGMENTS (3 * MAUDIO_MAX_CHANNELS + 1)
+#define MAUDIO_MAX_SEGMENTS (3 * MAUDIO_MAX_CHANNELS + 2)
 
 /// The two kinds of streams
 typedef struct {

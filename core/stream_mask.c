@@ -27,6 +27,7 @@ static void carve(maudio_stream* stream, maudio_carver* carver)
       maudio_carve(carver, chunk * s->n_bins * sizeof(kiss_fft_cpx));
   }
   m->network = maudio_carve(carver, model->n_state * sizeof(float));
+  m->noise   = maudio_carve(carver, MAUDIO_MAX_HIGH_BANDS * sizeof *m->noise);
   m->features =
     maudio_carve(carver, chunk * model->bands.n_features * sizeof(float));
   m->mask = maudio_carve(carver, chunk * model->bands.n_mask * sizeof(float));
@@ -45,6 +46,8 @@ static size_t segments(const maudio_stream* stream, maudio_segment* to)
     to[n++] = (maudio_segment){m->overlap[c], hop};
   }
   to[n++] = (maudio_segment){m->network, stream->model->n_state};
+  to[n++] = (maudio_segment){
+    (float*)m->noise, MAUDIO_MAX_HIGH_BANDS * sizeof *m->noise / sizeof(float)};
   return n;
 }
 
@@ -98,7 +101,8 @@ static void run_hops(maudio_stream* stream, size_t n_hops, size_t n_left)
       spectra[c] = m->spectra[c] + i * s->n_bins;
     }
     stream->scalars.energy = maudio_spectral_apply(
-      s, model->kernels, m->mask + i * model->bands.n_mask, floor, spectra);
+      s, model->kernels, m->mask + i * model->bands.n_mask, floor, m->noise,
+      spectra);
     for (unsigned c = 0; c < stream->n_channels; ++c) {
       play_frame(stream, c, i);
     }

@@ -161,7 +161,7 @@ static maudio_status choose_sizes(maudio_cuda_engine* e, maudio_error* error)
   const double n_floats = c->window_ms * 48.0 + 2 * hop + GPU_SLOTS * 2 * hop;
   const size_t n_steer = e->steer ? (size_t)hop + gpu_steer_gains(e->steer) : 0;
   const size_t bytes =
-    gpu_network_frame_bytes(e->network) +
+    gpu_network_frame_bytes(e->network) + sizeof(gpu_high) +
     sizeof(float) * (gpu_network_features(e->network) +
                      gpu_network_out(e->network) + (size_t)n_floats + n_steer);
   // The fast network of models that steer goes through a batch in rounds
@@ -249,6 +249,7 @@ void maudio_cuda_close(maudio_cuda_engine* e)
   gpu_buffer_clear(&e->tails);
   gpu_buffer_clear(&e->features);
   gpu_buffer_clear(&e->mask);
+  gpu_buffer_clear(&e->high);
   gpu_buffer_clear(&e->time);
   gpu_buffer_clear(&e->masked);
   gpu_buffer_clear(&e->z);

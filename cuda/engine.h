@@ -43,6 +43,7 @@ struct maudio_cuda_engine {
   gpu_buffer tails;
   gpu_buffer features;
   gpu_buffer mask;   ///< Or controls
+  gpu_buffer high;   ///< Of models with a mask
   gpu_buffer time;   ///< (GPU_FFT_ROWS, n_fft)
   gpu_buffer masked; ///< (GPU_FFT_ROWS, J)
   gpu_buffer z;      ///< Filtered samples of models that steer
@@ -57,7 +58,8 @@ struct maudio_cuda_signal {
   void*               state; ///< On the GPU: the network's, then channels
   size_t              size;
   gpu_channel         channels[MAUDIO_MAX_CHANNELS];
-  gpu_fast_slice      fast; ///< State of models that steer
+  maudio_high_noise*  noise; ///< Of models with a mask
+  gpu_fast_slice      fast;  ///< State of models that steer
 };
 
 /// Make this engine's GPU the one that calls of this thread are about

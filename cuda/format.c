@@ -125,6 +125,7 @@ maudio_status gpu_format_new(const maudio_config* config,
   f->spectral.n_sources    = (int)host.n_sources;
   f->spectral.n_inside     = (int)host.n_inside;
   f->spectral.n_past       = (int)count_past(config, &host, f->n_phases);
+  f->spectral.high         = host.high;
   f->spectral.compress     = host.compress;
   f->spectral.power_floor  = host.power_floor;
   f->spectral.power_scale =

@@ -30,11 +30,6 @@ __global__ __launch_bounds__(N_THREADS) void gather_kernel(gpu_spectral    s,
   }
 }
 
-__device__ float power(float2 x)
-{
-  return x.x * x.x + x.y * x.y;
-}
-
 /// Bin `j` of two channels: their common phase and mean power
 __device__ float2 merge(float2 left, float2 right)
 {
@@ -90,34 +85,6 @@ __launch_bounds__(N_THREADS) void features_kernel(gpu_spectral    s,
   }
 }
 
-/// Bin `k` of the model's mask, 1 added
-__device__ float2 mask_bin(const float* mask, int k)
-{
-  return make_float2(1.0f + mask[2 * k], mask[2 * k + 1]);
-}
-
-/// Mean magnitude of the upper part of the mask; all threads get it
-__device__ float upper_gain(const gpu_spectral& s, const float* mask)
-{
-  __shared__ float sums[N_THREADS / GPU_WARP];
-  const int        first = s.n_model_bins * 3 / 4;
-  const int        last  = s.n_model_bins * 19 / 20;
-  float            sum   = 0.0f;
-  for (int k = first + (int)threadIdx.x; k <= last; k += N_THREADS) {
-    sum += sqrtf(power(mask_bin(mask, k)));
-  }
-  sum = warp_sum(sum);
-  if (threadIdx.x % GPU_WARP == 0) {
-    sums[threadIdx.x / GPU_WARP] = sum;
-  }
-  __syncthreads();
-  float total = 0.0f;
-  for (int i = 0; i < N_THREADS / GPU_WARP; ++i) {
-    total += sums[i];
-  }
-  return total / (float)(last - first + 1);
-}
-
 /// Keep the magnitude of a gain from falling below `floor`
 __device__ float2 limit(float2 gain, float floor)
 {
@@ -135,7 +102,8 @@ __global__ __launch_bounds__(N_THREADS) void mask_kernel(gpu_spectral    s,
                                                          const float2* spectra,
                                                          const float*  masks,
                                                          int64_t       stride,
-                                                         float2*       masked)
+                                                         const gpu_high* high,
+                                                         float2*         masked)
 {
   const int64_t          row   = first_row + blockIdx.x;
   const gpu_front_slice& slice = b.slices[find_slice(b, row, false)];
@@ -144,16 +112,26 @@ __global__ __launch_bounds__(N_THREADS) void mask_kernel(gpu_spectral    s,
   const float* const  mask = masks + frame * stride;
   const float2* const x    = spectra + row * s.n_bins;
   float2* const       to   = masked + (int64_t)blockIdx.x * s.n_bins;
-  const float upper        = s.n_inside < s.n_bins ? upper_gain(s, mask) : 0.0f;
+
+  __shared__ float gains[MAUDIO_MAX_HIGH_BANDS];
+  if (threadIdx.x < s.high.n_bands) {
+    const gpu_high* const h = &high[frame];
+    gains[threadIdx.x] = maudio_high_band_gain(h->mask, h->powers[threadIdx.x],
+                                               h->noise[threadIdx.x]);
+  }
+  __syncthreads();
 
   for (int j = threadIdx.x; j < s.n_bins; j += N_THREADS) {
-    float2 gain = make_float2(upper, 0.0f);
+    const maudio_mask_source source = s.masks[j];
+    float2                   gain;
     if (j < s.n_inside) {
-      const maudio_mask_source source = s.masks[j];
-      const float2             a      = mask_bin(mask, (int)source.lower);
-      const float2             c      = mask_bin(mask, (int)source.upper);
-      gain = make_float2(a.x + source.fraction * (c.x - a.x),
-                         a.y + source.fraction * (c.y - a.y));
+      const float2 a = mask_bin(mask, (int)source.lower);
+      const float2 c = mask_bin(mask, (int)source.upper);
+      gain           = make_float2(a.x + source.fraction * (c.x - a.x),
+                                   a.y + source.fraction * (c.y - a.y));
+    } else {
+      const float a = gains[source.lower];
+      gain = make_float2(a + source.fraction * (gains[source.upper] - a), 0.0f);
     }
     if (slice.floor > 0.0f) {
       gain = limit(gain, slice.floor);
@@ -266,11 +244,12 @@ void gpu_front_mask(const gpu_spectral*    spectral,
                     const float2*          spectra,
                     const float*           mask,
                     int64_t                stride,
+                    const gpu_high*        high,
                     float2*                masked,
                     cudaStream_t           stream)
 {
   GPU_LAUNCH(mask_kernel, (unsigned)n_rows, N_THREADS, 0, stream, *spectral,
-             *batch, first_row, spectra, mask, stride, masked);
+             *batch, first_row, spectra, mask, stride, high, masked);
 }
 
 void gpu_front_tails(const gpu_spectral* spectral,

@@ -1,5 +1,6 @@
 /** @file
- * Samples of slices as kernels see them, those before a slice included.
+ * Samples of slices as kernels see them, those before a slice included, and
+ * bins.
  */
 #ifndef MAUDIO_FRONT_CUH
 #define MAUDIO_FRONT_CUH
@@ -11,6 +12,17 @@
 
 /// As in core/spectral.c
 #define FRONT_MAX_SAMPLE 1e9f
+
+static __device__ __forceinline__ float power(float2 x)
+{
+  return x.x * x.x + x.y * x.y;
+}
+
+/// Bin `k` of the model's mask, 1 added
+static __device__ __forceinline__ float2 mask_bin(const float* mask, int k)
+{
+  return make_float2(1.0f + mask[2 * k], mask[2 * k + 1]);
+}
 
 /// Return the last slice whose first row, or frame, is not after `at`
 static __device__ __forceinline__ int

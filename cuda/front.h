@@ -28,6 +28,7 @@ typedef struct {
   float power_floor;
   float power_scale; ///< From a sum of squares under `analysis` to the mean
                      ///< square under a window of peak 1
+  maudio_high_band high;
 
   const float*              analysis;
   const float*              synthesis;
@@ -44,17 +45,25 @@ typedef struct {
 
 /// Samples of one signal; rows are the frames of each of its channels
 typedef struct {
-  const float* in[MAUDIO_MAX_CHANNELS];
-  float*       out[MAUDIO_MAX_CHANNELS];
-  gpu_channel  channels[MAUDIO_MAX_CHANNELS];
-  int64_t      first_row;
-  int64_t      first_frame; ///< In the batch
-  int64_t      n_frames;
-  int64_t      n_samples;
-  int32_t      n_channels;
-  float        strength;
-  float        floor; ///< Least magnitude of the mask
+  const float*       in[MAUDIO_MAX_CHANNELS];
+  float*             out[MAUDIO_MAX_CHANNELS];
+  gpu_channel        channels[MAUDIO_MAX_CHANNELS];
+  int64_t            first_row;
+  int64_t            first_frame; ///< In the batch
+  int64_t            n_frames;
+  int64_t            n_samples;
+  int32_t            n_channels;
+  float              strength;
+  float              floor; ///< Least magnitude of the mask
+  maudio_high_noise* noise; ///< (MAUDIO_MAX_HIGH_BANDS) state, of a mask
 } gpu_front_slice;
+
+/// A frame above the trained band
+typedef struct {
+  maudio_high_mask mask;
+  float            powers[MAUDIO_MAX_HIGH_BANDS];
+  float            noise[MAUDIO_MAX_HIGH_BANDS];
+} gpu_high;
 
 /// Slices of one rate, on the GPU
 typedef struct {
@@ -81,6 +90,16 @@ void gpu_front_features(const gpu_spectral*    spectral,
                         int64_t                stride,
                         cudaStream_t           stream);
 
+/// What the gains above the trained band are made of, high (frames), where it
+/// ends below the rate's; the noise moves on
+void gpu_front_high(const gpu_spectral*    spectral,
+                    const gpu_front_batch* batch,
+                    const float2*          spectra,
+                    const float*           mask,
+                    int64_t                stride,
+                    gpu_high*              high,
+                    cudaStream_t           stream);
+
 /// masked (n_rows, J) = rows `first_row` on of spectra, times their masks
 void gpu_front_mask(const gpu_spectral*    spectral,
                     const gpu_front_batch* batch,
@@ -89,6 +108,7 @@ void gpu_front_mask(const gpu_spectral*    spectral,
                     const float2*          spectra,
                     const float*           mask,
                     int64_t                stride,
+                    const gpu_high*        high,
                     float2*                masked,
                     cudaStream_t           stream);
 

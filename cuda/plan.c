@@ -176,7 +176,8 @@ static void fill_slices(gpu_plan*                plan,
                                                            .n_samples   = (int64_t)from->n_frames,
                                                            .n_channels  = (int32_t)signal->n_channels,
                                                            .strength    = signal->strength,
-                                                           .floor       = signal->floor};
+                                                           .floor       = signal->floor,
+                                                           .noise       = signal->noise};
       for (unsigned c = 0; c < signal->n_channels; ++c) {
         to->in[c]       = in;
         to->out[c]      = out;

@@ -50,6 +50,10 @@ static size_t divide(maudio_cuda_signal* s)
     s->fast.controls =
       take(s, &at, GPU_PAST_CONTROLS * gpu_steer_control(steer));
   }
+  if (!steer) {
+    s->noise = (maudio_high_noise*)take(
+      s, &at, MAUDIO_MAX_HIGH_BANDS * sizeof *s->noise / sizeof(float));
+  }
   for (unsigned c = 0; c < s->n_channels; ++c) {
     s->channels[c].past = take(s, &at, (size_t)front->n_past);
     if (steer) {

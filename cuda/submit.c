@@ -41,6 +41,7 @@ reserve_shared(maudio_cuda_engine* e, const gpu_plan* plan, maudio_error* error)
     {&e->tails, is_mask ? plan->n_tails : 0},
     {&e->features, n_frames * gpu_network_features(e->network)},
     {&e->mask, n_frames * gpu_network_out(e->network)},
+    {&e->high, is_mask ? n_frames * sizeof(gpu_high) / sizeof(float) : 0},
     {&e->time, plan->most_time},
     {&e->masked, is_mask ? 2 * plan->most_bins : 0},
     {&e->z, is_mask ? 0 : plan->n_samples},
@@ -86,10 +87,16 @@ static void synthesise(maudio_cuda_engine* e, const gpu_group* group)
   float2* const       masked  = (float2*)e->masked.data;
   float2* const       spectra = (float2*)e->spectra.data + group->spectra_at;
   float* const        tails   = (float*)e->tails.data + group->tails_at;
+  float* const        mask    = (float*)e->mask.data;
+  gpu_high* const     high    = (gpu_high*)e->high.data;
+  const int64_t       stride  = (int64_t)gpu_network_out(e->network);
+  if (s->high.n_bands && group->front.n_frames) {
+    gpu_front_high(s, &group->front, spectra, mask, stride, high, e->compute);
+  }
   for (int64_t row = 0; row < group->n_rows; row += GPU_FFT_ROWS) {
     const int64_t n = rows_from(group, row);
-    gpu_front_mask(s, &group->front, row, n, spectra, (float*)e->mask.data,
-                   (int64_t)gpu_network_out(e->network), masked, e->compute);
+    gpu_front_mask(s, &group->front, row, n, spectra, mask, stride, high,
+                   masked, e->compute);
     cufftExecC2R(group->format->inverse, (cufftComplex*)masked, time);
     gpu_front_tails(s, n, time, tails + row * 2 * s->hop, e->compute);
   }

@@ -25,7 +25,8 @@
 #define SETTLED 32000U
 
 typedef struct {
-  maudio_model*  models[2];  ///< Their masks are 0.25 and 1 in every bin
+  maudio_model*
+    models[2]; ///< Masks of 0.33, which makes 0.25 above 8 kHz, and 1
   maudio_stream* streams[2]; ///< Of them
   maudio_effect* effect;     ///< Plays the first
   float*         in;
@@ -36,7 +37,7 @@ static int set_up(void** state)
 {
   static fixture f;
   for (size_t i = 0; i < 2; ++i) {
-    f.models[i]  = network_make_constant(32, 8, i ? 1.0f : 0.25f);
+    f.models[i]  = network_make_constant(32, 8, i ? 1.0f : 0.33f);
     f.streams[i] = network_stream(f.models[i], RATE_HZ, 1);
   }
   assert_int_equal(maudio_effect_new(RATE_HZ, 1, f.streams[0], &f.effect, NULL),

@@ -242,35 +242,55 @@ static void two_channels_have_one_set_of_features(void** state)
   free_front_end(&mono);
 }
 
-/// Spectrum of ones, masked
+/// Spectra of ones, masked
 static maudio_spectral_energy
 apply_to_ones(front_end* f, const float* mask, float floor)
 {
   for (size_t j = 0; j < f->spectral.n_bins; ++j) {
     f->spectra[0][j] = (kiss_fft_cpx){1.0f, 0.0f};
   }
-  kiss_fft_cpx* const spectra[] = {f->spectra[0], NULL};
+  maudio_high_noise   noise[MAUDIO_MAX_HIGH_BANDS] = {{0}};
+  kiss_fft_cpx* const spectra[] = {f->spectra[0], f->spectra[1]};
   return maudio_spectral_apply(&f->spectral, maudio_kernels_find("scalar"),
-                               mask, floor, spectra);
+                               mask, floor, noise, spectra);
+}
+
+/// The gain above the trained band in a first frame of a mean power
+static float
+first_high_gain(const front_end* f, maudio_high_mask mask, float power)
+{
+  maudio_high_noise noise = {0};
+  const float       rate =
+    maudio_high_band_rate(f->spectral.high.step, mask.opened, power);
+  return maudio_high_band_gain(mask, power,
+                               maudio_high_band_learn(&noise, rate, power));
 }
 
 static void the_mask_reaches_above_the_trained_band(void** state)
 {
   (void)state;
   float mask[2 * 257];
-  for (size_t k = 0; k < 257; ++k) { // 0.5 i below 6 kHz, 0.25 above
-    mask[2 * k]     = k < 192 ? -1.0f : -0.75f;
-    mask[2 * k + 1] = k < 192 ? 0.5f : 0.0f;
+  for (size_t k = 0; k < 257; ++k) { // 0.25 i below 6 kHz, 0.125 above
+    mask[2 * k]     = k < 192 ? -1.0f : -0.875f;
+    mask[2 * k + 1] = k < 192 ? 0.25f : 0.0f;
   }
-  front_end f = new_front_end(48000, 1);
-  apply_to_ones(&f, mask, 0.0f);
-  for (size_t j = 0; j < f.spectral.n_bins; ++j) {
-    const kiss_fft_cpx expected =
-      j < 192 ? (kiss_fft_cpx){0.0f, 0.5f} : (kiss_fft_cpx){0.25f, 0.0f};
-    assert_true(fabsf(f.spectra[0][j].r - expected.r) < 1e-6f);
-    assert_true(fabsf(f.spectra[0][j].i - expected.i) < 1e-6f);
+  const maudio_high_mask upper = {0.125f, (64 * 0.25f + 53 * 0.125f) / 117};
+  for (unsigned n_channels = 1; n_channels <= 2; ++n_channels) {
+    front_end   f     = new_front_end(48000, n_channels); // One is silent
+    const float power = 1.0f / (float)n_channels;
+    const float above = first_high_gain(&f, upper, power);
+    assert_true(above > 0.05f && above < 0.2f);
+    apply_to_ones(&f, mask, 0.0f);
+    for (size_t j = 0; j < f.spectral.n_bins; ++j) {
+      const kiss_fft_cpx expected = {j < 192   ? 0.0f
+                                     : j < 257 ? 0.125f
+                                               : above,
+                                     j < 192 ? 0.25f : 0.0f};
+      assert_true(fabsf(f.spectra[0][j].r - expected.r) < 1e-6f);
+      assert_true(fabsf(f.spectra[0][j].i - expected.i) < 1e-6f);
+    }
+    free_front_end(&f);
   }
-  free_front_end(&f);
 
   // Where bins lie between those of the model, so does the mask
   front_end cd = new_front_end(44100, 1);

@@ -196,6 +196,13 @@ int main(int argc, char** argv)
       t.hops       = 3;
       judge("3 hops at a time", &t);
     }
+    // Has bands above the trained one, and a mask that is low
+    const size_t more[] = {12000};
+    test_case    t      = simple(voice, more, 1);
+    t.rate_hz           = 48000;
+    t.n_channels        = 2;
+    t.hops              = 7;
+    judge("7 hops at a time", &t);
   } else {
     check_signals(small, 160000);
     check_signals(voice, 160000);
