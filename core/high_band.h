@@ -21,6 +21,11 @@ typedef struct {
   float    step; ///< Weight of a hop, of which half a second is remembered
 } maudio_high_band;
 
+/// Bins that say something, of a mask of k: the first ones and the last
+#define MAUDIO_HIGH_GAIN_FIRST(k) ((k)*3 / 4)
+#define MAUDIO_HIGH_OPENED_FIRST(k) ((k) / 2)
+#define MAUDIO_HIGH_LAST(k) ((k)*19 / 20)
+
 /// What a frame's mask says
 typedef struct {
   float gain;   ///< Mean magnitude from 75 % to 95 % of the trained band

@@ -278,9 +278,11 @@ static void extend_mask(const maudio_spectral* s,
     return;
   }
   const size_t           k     = s->n_model_bins;
-  const maudio_high_mask upper = {mean_magnitude(mask, k * 3 / 4, k * 19 / 20),
-                                  mean_magnitude(mask, k / 2, k * 19 / 20)};
-  float                  gains[MAUDIO_MAX_HIGH_BANDS] = {0};
+  const size_t           last  = MAUDIO_HIGH_LAST(k);
+  const maudio_high_mask upper = {
+    mean_magnitude(mask, MAUDIO_HIGH_GAIN_FIRST(k), last),
+    mean_magnitude(mask, MAUDIO_HIGH_OPENED_FIRST(k), last)};
+  float gains[MAUDIO_MAX_HIGH_BANDS] = {0};
   for (size_t b = 0; b < s->high.n_bands; ++b) {
     const size_t at  = s->high.edges[b];
     const size_t n   = s->high.edges[b + 1] - at;

@@ -53,12 +53,13 @@ __launch_bounds__(N_THREADS) void powers_kernel(gpu_spectral    s,
   gpu_high* const        to    = &high[frame];
   const int              n     = (int)s.high.n_bands;
   const int              k     = s.n_model_bins;
+  const int              last  = MAUDIO_HIGH_LAST(k);
   for (int i = (int)threadIdx.x / GPU_WARP; i < n + 2;
        i += N_THREADS / GPU_WARP) {
     if (i == n) {
-      to->mask.gain = mean_magnitude(mask, k * 3 / 4, k * 19 / 20);
+      to->mask.gain = mean_magnitude(mask, MAUDIO_HIGH_GAIN_FIRST(k), last);
     } else if (i == n + 1) {
-      to->mask.opened = mean_magnitude(mask, k / 2, k * 19 / 20);
+      to->mask.opened = mean_magnitude(mask, MAUDIO_HIGH_OPENED_FIRST(k), last);
     } else {
       to->powers[i] =
         band_power(s, slice, spectra + own * s.n_bins, (uint32_t)i);
