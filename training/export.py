@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 
 # Matrices that may be stored in half precision; what scans and norms read stays float32
 MATRICES = ("in_proj.weight", "out_proj.weight", "x_proj.weight", "fc1.weight", "fc2.weight",
-            "band_in.weight", "band_out.weight", "embedding.weight", "head.weight", "down.weight", "up.weight",
-            "gate_proj.weight", "up_proj.weight", "down_proj.weight")
+            "band_in.weight", "band_out.weight", "filter_out.weight", "embedding.weight", "head.weight", "down.weight",
+            "up.weight", "gate_proj.weight", "up_proj.weight", "down_proj.weight")
 KEYS = ("format_version", "name", "task", "licence", "front_end", "d_model", "norm_eps", "blocks", "steer", "tiers",
         "training")
 
@@ -40,7 +40,8 @@ def main():
     loaded = [torch.load(path, map_location="cpu", weights_only=True) for path in args.checkpoints]
     saved = loaded[-1]
     mean = {name: torch.stack([c["model"][name] for c in loaded]).mean(0) for name in saved["model"]}
-    kept = ("batch", "seconds", "lr", "optimizer", "average", "pairings", "loss", "samples", "jump", "seed")
+    kept = ("batch", "seconds", "lr", "optimizer", "average", "pairings", "loss", "windows", "corner", "samples", "jump",
+            "seed")
     training = {"steps": [c["step"] for c in loaded], "minutes": [round(c["elapsed"] / 60, 1) for c in loaded],
                 **{k: saved["args"][k] for k in kept if k in saved["args"]}}
     export(args.model, {**saved["config"], "training": training}, mean, args.dtype)

@@ -7,16 +7,23 @@ from scipy.signal import butter, freqz
 from torch import nn
 
 
-def compressed_distance(a, b, power):
+def compressed_distance(a, b, power, weight):
     """Distance of magnitudes ** power and of complex spectra of such magnitudes (Braun & Tashev, arXiv:2009.12286).
 
-    a, b (B, K, T, 2) real views of spectra -> (B,).
+    a, b (B, K, T, 2) real views of spectra, weight (K, 1) of bins -> (B,).
     """
     pa, pb = (s.square().sum(-1) + 1e-8 for s in (a, b))
-    magnitude = (pa ** (power / 2) - pb ** (power / 2)).square().mean((1, 2))
+    magnitude = (pa ** (power / 2) - pb ** (power / 2)).square()
     ga, gb = (p ** ((power - 1) / 2) for p in (pa, pb))
-    both = (a * ga.unsqueeze(-1) - b * gb.unsqueeze(-1)).square().sum(-1).mean((1, 2))
-    return 0.7 * magnitude + 0.3 * both
+    both = (a * ga.unsqueeze(-1) - b * gb.unsqueeze(-1)).square().sum(-1)
+    return ((0.7 * magnitude + 0.3 * both) * weight).mean((1, 2))
+
+
+def bin_weights(n_fft, corner_hz, rate_hz=16000):
+    """Weights of bins that fall as 1 / (frequency + corner_hz), of mean 1; (n_fft / 2 + 1, 1)."""
+    hz = torch.linspace(0, rate_hz / 2, n_fft // 2 + 1)
+    weight = 1 / (hz + corner_hz)
+    return (weight / weight.mean()).unsqueeze(1)
 
 
 def real_stft(x, n_fft, hop):
@@ -117,10 +124,12 @@ class Loss(nn.Module):
     Not compiled: torch.compile of PyTorch 2.11 gets the gradient of the spectral term wrong on a GPU, a hundredfold.
     """
 
-    def __init__(self, weights):
+    def __init__(self, weights, sizes=(256, 512, 1024), corner_hz=1e9):
         super().__init__()
-        self.weights = weights
+        self.weights, self.sizes = weights, sizes
         self.disturbance = Disturbance()
+        for n in sizes:
+            self.register_buffer(f"bins{n}", bin_weights(n, corner_hz))
 
     def forward(self, estimate, target, noisy):
         """estimate, target, noisy (B, samples) -> loss, dict of the parts (detached)."""
@@ -129,8 +138,8 @@ class Loss(nn.Module):
         active = (target.square().mean(-1) > 1e-6).float()
         share = active / active.sum().clamp(min=1)
         parts = {
-            "spectral": sum(compressed_distance(real_stft(estimate, n, n // 4), real_stft(target, n, n // 4), 0.3).mean()
-                            for n in (256, 512, 1024)) / 3,
+            "spectral": sum(compressed_distance(real_stft(estimate, n, n // 4), real_stft(target, n, n // 4), 0.3,
+                                                getattr(self, f"bins{n}")).mean() for n in self.sizes) / len(self.sizes),
             "pesq": (self.disturbance(estimate, target) * share).sum(),
             "sdr": (sdr_loss(estimate, target) * share).sum(),
         }

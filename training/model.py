@@ -75,6 +75,8 @@ class BandLinear(nn.Module):
 
     in:  x (B, T, K * per_bin) -> (B, T, S, D); weight (K * per_bin, D), bias (S, D)
     out: x (B, T, S, D) -> (B, T, K * per_bin); weight (K * per_bin, D), bias (K * per_bin,)
+
+    `edges` may be those of the first bands alone; x may have more.
     """
 
     def __init__(self, edges, per_bin, d_model, direction):
@@ -309,6 +311,27 @@ def shrink_last(blocks):
         last.weight.data /= math.sqrt(len(blocks))
 
 
+class PastFilter(nn.Module):
+    """Taps on past frames of the lowest F bins (deep filtering, Mack & Habets 2019, arXiv:1904.08369).
+
+    A past frame is turned by what a tone in the middle of the bin turns since, so that a steady one needs real taps.
+    """
+
+    def __init__(self, front):
+        super().__init__()
+        self.n_bins, self.delays = front["filter"]["n_bins"], front["filter"]["delays"]
+        hops = torch.tensor(self.delays, dtype=torch.float64) * front["hop_ms"] / front["window_ms"]
+        turns = 2 * math.pi * torch.arange(self.n_bins, dtype=torch.float64)[:, None] * hops
+        self.register_buffer("turns", torch.polar(torch.ones_like(turns), turns).to(torch.complex64), persistent=False)
+
+    def forward(self, spectrum, taps):
+        """spectrum (B, T, K), taps (B, T, F P) complex -> what past frames add to it, (B, T, K)."""
+        n_steps, low = spectrum.shape[1], spectrum[..., :self.n_bins]
+        taps = taps.unflatten(-1, (self.n_bins, -1)) * self.turns
+        past = sum(taps[..., p] * F.pad(low, (0, 0, d, 0))[:, :n_steps] for p, d in enumerate(self.delays))
+        return F.pad(past, (0, spectrum.shape[-1] - self.n_bins))
+
+
 class Denoiser(BandNetwork):
     """noisy (B, samples) at rate_hz -> denoised (B, samples), aligned with the input."""
 
@@ -318,10 +341,18 @@ class Denoiser(BandNetwork):
     def __init__(self, cfg):
         super().__init__(cfg)
         self.band_out = BandLinear(self.edges, 2, cfg["d_model"], "out")
+        self.filter = None
+        if "filter" in cfg["front_end"]:
+            self.filter = PastFilter(cfg["front_end"])
+            edges = self.edges[:self.edges.index(self.filter.n_bins) + 1]
+            self.filter_out = BandLinear(edges, 2 * len(self.filter.delays), cfg["d_model"], "out")
+            self.filter_out.weight.data.zero_()
 
     def network(self, features):
-        """features (B, T, 3K) -> (B, T, 2K), real and imaginary part of the mask less 1."""
-        return self.band_out(self.bands(features)).float()
+        """features (B, T, 3K) -> (B, T, 2K + 2PF): mask less 1 and, bin by bin, P taps, each re and im."""
+        x = self.bands(features)
+        out = self.band_out(x)
+        return (out if self.filter is None else torch.cat([out, self.filter_out(x)], -1)).float()
 
     def networks(self):
         """The parts of forward() that a compiler may take."""
@@ -331,8 +362,12 @@ class Denoiser(BandNetwork):
         network, = networks or self.networks()
         spectrum = self.front_end(noisy)
         parts = network(self.front_end.features(spectrum))
-        mask = 1 + torch.view_as_complex(parts.unflatten(-1, (-1, 2)).contiguous())
-        return self.front_end.inverse(spectrum * mask, noisy.shape[-1])
+        gains = torch.view_as_complex(parts.unflatten(-1, (-1, 2)).contiguous())
+        mask, taps = gains.tensor_split([spectrum.shape[-1]], -1)
+        masked = spectrum * (1 + mask)
+        if self.filter is not None:
+            masked = masked + self.filter(spectrum, taps)
+        return self.front_end.inverse(masked, noisy.shape[-1])
 
 
 def load_config(path):

@@ -74,6 +74,7 @@ class SteeredDenoiser(BandNetwork):
     @torch.no_grad()
     def start_from(self, state):
         """Take over the tensors of a Denoiser with the same bands; what its mask does, the gains do as far as they can."""
+        state = {name: value for name, value in state.items() if not name.startswith("filter_out")}
         weight, bias = state.pop("band_out.weight"), state.pop("band_out.bias")
         parts = len(self.steer.gain.bias) // (len(self.edges) - 1) // 2
         row = 0

@@ -40,10 +40,14 @@ def parse():
     p.add_argument("--pairings", type=int, default=1, help="times that speech and noise once drawn are mixed anew")
     p.add_argument("--loss", type=float, nargs=3, default=(100.0, 0.6, 0.15), metavar=("SPECTRAL", "PESQ", "SDR"),
                    help="weights of the parts of the loss (default: %(default)s)")
+    p.add_argument("--windows", type=int, nargs="+", default=(256, 512, 1024),
+                   help="samples of the windows of the spectral part (default: %(default)s)")
+    p.add_argument("--corner", type=float, default=1e9, metavar="HZ",
+                   help="bins of the spectral part weigh as 1 / (frequency + HZ) (default: all alike)")
     p.add_argument("--lr", type=float, default=2e-3)
     p.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw")
     p.add_argument("--average", type=float, default=0.999, help="decay a step of the running average of the weights")
-    p.add_argument("--init", help="model file to start from; that of a denoiser may start one without latency")
+    p.add_argument("--init", help="model file to start from; it may lack the filter, or have latency where the network has none")
     p.add_argument("--resume", help="checkpoint.pt to continue from")
     p.add_argument("--restart-schedule", action="store_true", help="with --resume: weights alone, a fresh schedule")
     p.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile the network")
@@ -98,7 +102,7 @@ class Trainer:
         self.shares = [GENTLE if n in self.model.gentle else 1.0 for n, _ in self.model.named_parameters()]
         self.average = [p.detach().clone() for p in self.parameters]
         self.optimizers = optimizers_of(self.model, args.optimizer, args.lr, self.model.blocks, self.model.gentle)
-        self.loss = Loss(dict(zip(("spectral", "pesq", "sdr"), args.loss))).to(self.device)
+        self.loss = Loss(dict(zip(("spectral", "pesq", "sdr"), args.loss)), args.windows, args.corner).to(self.device)
         self.step, self.elapsed = 0, 0.0
         if args.resume:
             self.load(args.resume)
@@ -120,7 +124,8 @@ class Trainer:
         if isinstance(self.model, SteeredDenoiser) and "band_out.weight" in state:
             self.model.start_from(state)
         else:
-            self.model.load_state_dict(state)
+            absent = {n: v for n, v in self.model.state_dict().items() if n.startswith("filter_out")}
+            self.model.load_state_dict({**absent, **state})
 
     def load(self, path):
         saved = torch.load(path, map_location=self.device, weights_only=True)
