@@ -26,24 +26,26 @@ read_rows(maudio_binding* b, const char* name, size_t n_rows, const float** to)
   return status;
 }
 
-/// Pack the rows of each band to a matrix of its own
-static maudio_status bind_out_weight(const maudio_spectral_config* config,
-                                     maudio_binding*               b,
-                                     const maudio_matrix**         to)
+/// Pack the rows of each of the first `n_bands` bands, `per_bin` rows a bin, to
+/// a matrix of its own
+static maudio_status bind_out_weight(const maudio_band_front* front,
+                                     maudio_binding*          b,
+                                     const char*              name,
+                                     size_t                   n_bands,
+                                     size_t                   per_bin,
+                                     const maudio_matrix**    to)
 {
-  static const char name[] = "band_out.weight";
-
   maudio_rows    rows;
   maudio_matrix* weights = NULL;
-  maudio_status  status =
-    maudio_rows_read(b, name, (size_t)2 * config->n_bins, b->d_model, &rows);
+  maudio_status  status  = maudio_rows_read(
+      b, name, per_bin * front->edges[n_bands], b->d_model, &rows);
   if (!status) {
-    weights = maudio_arena_new(b->arena, config->n_bands * sizeof *weights);
+    weights = maudio_arena_new(b->arena, n_bands * sizeof *weights);
     status  = weights ? MAUDIO_SUCCESS : maudio_binding_no_memory(b, name);
   }
-  for (size_t s = 0; weights && !status && s < config->n_bands; ++s) {
-    const size_t   first = (size_t)2 * config->band_edges[s];
-    const size_t   n     = (size_t)2 * config->band_edges[s + 1] - first;
+  for (size_t s = 0; weights && !status && s < n_bands; ++s) {
+    const size_t   first = per_bin * front->edges[s];
+    const size_t   n     = per_bin * front->edges[s + 1] - first;
     maudio_packing packing;
     status = maudio_packing_new(b, name, &rows, b->d_model, n, &packing);
     if (!status) {
@@ -56,24 +58,42 @@ static maudio_status bind_out_weight(const maudio_spectral_config* config,
   return status;
 }
 
-static maudio_status bind_out_bias(const maudio_spectral_config* config,
-                                   maudio_binding*               b,
-                                   maudio_band_front*            front)
+/// Copy `n_out` biases to `to`
+static maudio_status
+copy_bias(maudio_binding* b, const char* name, size_t n_out, float* to)
 {
-  const size_t  n_out  = (size_t)2 * config->n_bins;
-  float*        values = NULL;
+  float*              values = NULL;
+  const maudio_status status = maudio_tensor_read(b, name, 1, &n_out, &values);
+  if (!status) {
+    memcpy(to, values, n_out * sizeof(float));
+  }
+  free(values);
+  return status;
+}
+
+static maudio_status bind_mask(maudio_binding* b, maudio_band_front* front)
+{
+  const size_t  n_out  = (size_t)2 * front->edges[front->n_bands];
   float*        bias   = NULL;
-  maudio_status status =
-    maudio_tensor_read(b, "band_out.bias", 1, &n_out, &values);
+  maudio_status status = bind_out_weight(front, b, "band_out.weight",
+                                         front->n_bands, 2, &front->out_weight);
   if (!status) {
     status = maudio_floats_new(b, "band_out.bias", front->n_mask, &bias);
   }
   if (!status) {
-    memcpy(bias, values, n_out * sizeof(float));
+    status = copy_bias(b, "band_out.bias", n_out, bias);
   }
-  free(values);
   front->out_bias = bias;
-  return status;
+  if (status || !front->n_filter_bands) {
+    return status;
+  }
+  status = bind_out_weight(front, b, "filter_out.weight", front->n_filter_bands,
+                           front->n_tap_parts, &front->filter_weight);
+  return status
+           ? status
+           : copy_bias(b, "filter_out.bias",
+                       front->n_tap_parts * front->edges[front->n_filter_bands],
+                       bias + n_out);
 }
 
 maudio_status maudio_band_front_bind(const maudio_spectral_config* config,
@@ -81,24 +101,27 @@ maudio_status maudio_band_front_bind(const maudio_spectral_config* config,
                                      maudio_binding*               binding,
                                      maudio_band_front*            front)
 {
+  const maudio_filter_config* const filter = &config->filter;
+
   const size_t n_bins = config->n_bins;
-  *front              = (maudio_band_front){.kernels    = binding->kernels,
-                                            .n_bands    = config->n_bands,
-                                            .edges      = config->band_edges,
-                                            .d_pad      = maudio_pad(binding->d_model),
-                                            .n_features = 3 * n_bins,
-                                            .n_mask = maudio_pad(2 * n_bins) + MAUDIO_LANES};
+  const size_t n_taps = (size_t)filter->n_bins * filter->n_delays;
+
+  *front = (maudio_band_front){.kernels    = binding->kernels,
+                               .n_bands    = config->n_bands,
+                               .edges      = config->band_edges,
+                               .d_pad      = maudio_pad(binding->d_model),
+                               .n_features = 3 * n_bins,
+                               .n_mask     = maudio_pad(2 * (n_bins + n_taps)) +
+                                         MAUDIO_LANES,
+                               .n_filter_bands = filter->n_bands,
+                               .n_tap_parts    = (size_t)2 * filter->n_delays};
   maudio_status status =
     read_rows(binding, "band_in.weight", front->n_features, &front->in_weight);
   if (!status) {
     status =
       read_rows(binding, "band_in.bias", config->n_bands, &front->in_bias);
   }
-  if (status || !has_mask) {
-    return status;
-  }
-  status = bind_out_weight(config, binding, &front->out_weight);
-  return status ? status : bind_out_bias(config, binding, front);
+  return status || !has_mask ? status : bind_mask(binding, front);
 }
 
 void maudio_band_front_in(const maudio_band_front* front,
@@ -124,6 +147,24 @@ void maudio_band_front_in(const maudio_band_front* front,
   }
 }
 
+/// Outputs `first` to first + weight.n_out of a mask, from band `s`
+static void run_out(const maudio_band_front* front,
+                    size_t                   n_frames,
+                    const maudio_matrix*     weight,
+                    size_t                   s,
+                    size_t                   first,
+                    const float*             x,
+                    float*                   mask)
+{
+  front->kernels->gemm(&(maudio_gemm){.w        = *weight,
+                                      .bias     = front->out_bias + first,
+                                      .x        = x + s * front->d_pad,
+                                      .x_stride = front->n_bands * front->d_pad,
+                                      .n_rows   = n_frames,
+                                      .y        = mask + first,
+                                      .y_stride = front->n_mask});
+}
+
 void maudio_band_front_out(const maudio_band_front* front,
                            size_t                   n_frames,
                            const float*             x,
@@ -131,14 +172,12 @@ void maudio_band_front_out(const maudio_band_front* front,
 {
   // The padding of a band spills into the next one, which then overwrites it
   for (size_t s = 0; s < front->n_bands; ++s) {
-    const size_t first = (size_t)2 * front->edges[s];
-    front->kernels->gemm(
-      &(maudio_gemm){.w        = front->out_weight[s],
-                     .bias     = front->out_bias + first,
-                     .x        = x + s * front->d_pad,
-                     .x_stride = front->n_bands * front->d_pad,
-                     .n_rows   = n_frames,
-                     .y        = mask + first,
-                     .y_stride = front->n_mask});
+    run_out(front, n_frames, &front->out_weight[s], s,
+            (size_t)2 * front->edges[s], x, mask);
+  }
+  const size_t taps = (size_t)2 * front->edges[front->n_bands];
+  for (size_t s = 0; s < front->n_filter_bands; ++s) {
+    run_out(front, n_frames, &front->filter_weight[s], s,
+            taps + front->n_tap_parts * front->edges[s], x, mask);
   }
 }

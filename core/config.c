@@ -17,6 +17,9 @@
 
 #define MAX_BANDS 4096U
 
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+
 static void copy_string(maudio_reader* r,
                         const json_t*  object,
                         const char*    key,
@@ -96,6 +99,56 @@ read_band_edges(maudio_reader* r, const json_t* json, maudio_spectral_config* c)
 }
 
 static void
+read_delays(maudio_reader* r, const json_t* json, maudio_filter_config* filter)
+{
+  const json_t* const delays = json_object_get(json, "delays");
+  const size_t        n      = json_array_size(delays);
+  if (n < 1 || n > MAUDIO_MAX_DELAYS) {
+    maudio_reader_fail(
+      r, "delays", "is not a list of 1 to " TEXT(MAUDIO_MAX_DELAYS) " hops");
+    return;
+  }
+  json_int_t last = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const json_t* const item  = json_array_get(delays, i);
+    const json_int_t    delay = json_integer_value(item);
+    if (!json_is_integer(item) || delay <= last || delay > MAUDIO_MAX_DELAY) {
+      maudio_reader_fail(r, "delays",
+                         "does not increase in whole numbers "
+                         "from 1 to " TEXT(MAUDIO_MAX_DELAY));
+      return;
+    }
+    filter->delays[i] = (uint32_t)delay;
+    last              = delay;
+  }
+  filter->n_delays = (uint32_t)n;
+}
+
+/// Read the taps on past frames; the bands are known
+static void
+read_filter(maudio_reader* r, const json_t* json, maudio_spectral_config* c)
+{
+  maudio_filter_config* const filter = &c->filter;
+  if (!json_is_object(json)) {
+    maudio_reader_fail(r, "filter", "is not an object");
+    return;
+  }
+  maudio_reader_enter(r, "front_end.filter.");
+  filter->n_bins =
+    maudio_reader_integer(r, json, "n_bins", MAUDIO_REQUIRED, 1, c->n_bins);
+  while (c->band_edges[filter->n_bands] < filter->n_bins) {
+    ++filter->n_bands;
+  }
+  if (c->band_edges[filter->n_bands] != filter->n_bins) {
+    char problem[64];
+    snprintf(problem, sizeof problem, "is %u, which no band ends at",
+             filter->n_bins);
+    maudio_reader_fail(r, "n_bins", problem);
+  }
+  read_delays(r, json, filter);
+}
+
+static void
 read_front_end(maudio_reader* r, const json_t* root, maudio_spectral_config* c)
 {
   const json_t* const json = json_object_get(root, "front_end");
@@ -133,6 +186,9 @@ read_front_end(maudio_reader* r, const json_t* root, maudio_spectral_config* c)
   }
   c->n_bins = window / 2 + 1;
   read_band_edges(r, json, c);
+  if (!r->status && json_object_get(json, "filter")) {
+    read_filter(r, json_object_get(json, "filter"), c);
+  }
 }
 
 static void
@@ -157,6 +213,10 @@ read_denoiser(maudio_reader* r, const json_t* root, maudio_config* config)
                        &config->blocks);
   }
   if (!r->status && json_object_get(root, "steer")) {
+    if (config->spectral.filter.n_bins) {
+      maudio_reader_fail(r, "front_end.filter",
+                         "goes with a mask, which models with steer lack");
+    }
     maudio_steer_config_read(r, json_object_get(root, "steer"), config);
   }
 }

@@ -68,6 +68,18 @@ typedef struct {
   bool has_bias; ///< mamba, mamba2, attention, mlp: of the projections
 } maudio_block_config;
 
+/// Most taps of a bin, and most hops that one of them reaches back
+#define MAUDIO_MAX_DELAYS 8
+#define MAUDIO_MAX_DELAY 16
+
+/// Taps on past frames, beside the mask (deep filtering, arXiv:1904.08369)
+typedef struct {
+  uint32_t n_bins;   ///< F, those from 0 on have a filter, 0: none
+  uint32_t n_bands;  ///< Bands that these bins are
+  uint32_t n_delays; ///< P, taps of a bin
+  uint32_t delays[MAUDIO_MAX_DELAYS]; ///< Hops, increasing from at least 1
+} maudio_filter_config;
+
 typedef struct {
   uint32_t  rate_hz;     ///< Sample rate of the training data
   double    window_ms;   ///< Analysis window
@@ -77,6 +89,7 @@ typedef struct {
   uint32_t  n_bins;      ///< Bins of a spectrum at rate_hz
   uint32_t  n_bands;     ///< Bands the bins are split into
   uint32_t* band_edges;  ///< n_bands + 1 bins, increasing from 0 to n_bins
+  maudio_filter_config filter; ///< Of past frames
 } maudio_spectral_config;
 
 /// A fast path that a slow spectral network steers, sample by sample

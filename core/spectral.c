@@ -1,5 +1,7 @@
 #include "spectral.h"
 
+#include "deep_filter.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -34,6 +36,7 @@ void maudio_spectral_plan(maudio_spectral*              s,
   s->compress     = config->compress;
   s->power_floor  = config->power_floor;
   maudio_fft_choose(&s->fft, s->n_fft);
+  maudio_deep_filter_plan(s, &config->filter);
 }
 
 void maudio_spectral_carve(maudio_spectral* s, maudio_carver* carver)
@@ -49,6 +52,7 @@ void maudio_spectral_carve(maudio_spectral* s, maudio_carver* carver)
   s->merged = maudio_carve(carver, j * sizeof *s->merged);
   s->gains  = maudio_carve(carver, j * sizeof *s->gains);
   s->planes = maudio_carve(carver, 3 * maudio_pad(k) * sizeof *s->planes);
+  maudio_deep_filter_carve(s, carver);
 }
 
 /// The asymmetric analysis window at `i`, before it is scaled
@@ -151,6 +155,7 @@ void maudio_spectral_init(maudio_spectral* s)
   init_sources(s, centre);
   init_masks(s);
   init_high_band(s);
+  maudio_deep_filter_init(s);
   maudio_fft_init(&s->fft);
 }
 
@@ -304,9 +309,10 @@ static void extend_mask(const maudio_spectral* s,
   }
 }
 
+/// The least gain, where the mask is all there is
 static void limit_attenuation(const maudio_spectral* s, float floor)
 {
-  for (size_t j = 0; j < s->n_bins; ++j) {
+  for (size_t j = s->n_filtered; j < s->n_bins; ++j) {
     const float m = magnitude(s->gains[j]);
     if (m < floor) {
       const bool has_phase = m > 1e-6f;
@@ -333,21 +339,38 @@ maudio_spectral_energy maudio_spectral_apply(maudio_spectral*      s,
                                              const float*          mask,
                                              float                 floor,
                                              maudio_high_noise*    noise,
+                                             float* const*         frames,
                                              kiss_fft_cpx* const*  spectra)
 {
+  const bool   has_filter = s->n_filtered > 0;
+  const size_t n          = 2 * s->n_bins;
   expand_mask(s, mask);
   extend_mask(s, kernels, mask, spectra, noise);
   if (floor > 0.0f) {
     limit_attenuation(s, floor);
   }
 
+  if (has_filter) {
+    maudio_deep_filter_set(s, mask + 2 * s->n_model_bins);
+  }
+
   maudio_spectral_energy energy = {0};
   for (size_t c = 0; c < s->n_channels; ++c) {
     kiss_fft_cpx* const x = spectra[c];
-    const size_t        n = 2 * s->n_bins;
     energy.before += kernels->dot(n, &x->r, &x->r);
+    if (has_filter) {
+      maudio_deep_filter_keep(s, x, frames[c]);
+    }
     multiply(s->n_bins, s->gains, x);
-    energy.after += kernels->dot(n, &x->r, &x->r);
+    if (has_filter) {
+      maudio_deep_filter_add(s, frames[c], x);
+    }
+  }
+  if (has_filter && floor > 0.0f) {
+    maudio_deep_filter_limit(s, floor, (const float* const*)frames, spectra);
+  }
+  for (size_t c = 0; c < s->n_channels; ++c) {
+    energy.after += kernels->dot(n, &spectra[c]->r, &spectra[c]->r);
   }
   return energy;
 }

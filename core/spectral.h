@@ -43,19 +43,25 @@ typedef struct {
   float  compress;
   float  power_floor;
   float  window_sum; ///< Of the analysis window before it is scaled
+  size_t n_filtered; ///< Bins of the transform that the filter reaches
+  bool   is_whole;   ///< Those are bins of the model
+  maudio_filter_config filter; ///< Of F bins of the model, P taps
 
   float*              analysis;  ///< (window), its sum is 1
   float*              synthesis; ///< (2 hop)
   maudio_bin_source*  sources;   ///< (K)
   maudio_mask_source* masks;     ///< (J)
+  kiss_fft_cpx*       turns;     ///< (F, P): what a tone there turns by
   maudio_fft          fft;
   maudio_high_band    high;
 
   // Working memory
-  float*        time;   ///< (n_fft)
-  kiss_fft_cpx* merged; ///< (J)
-  kiss_fft_cpx* gains;  ///< (J)
-  float*        planes; ///< (3, pad(K)): re, im, level
+  float*        time;     ///< (n_fft)
+  kiss_fft_cpx* merged;   ///< (J)
+  kiss_fft_cpx* gains;    ///< (J)
+  float*        planes;   ///< (3, pad(K)): re, im, level
+  float*        products; ///< (P, 2, pad(F + 1)): taps times turns
+  float*        filters;  ///< (P, 2, pad(n_filtered)): the same, interpolated
 } maudio_spectral;
 
 /// Energy of a frame before and after the mask
@@ -97,19 +103,24 @@ void maudio_spectral_features(maudio_spectral*           spectral,
                               float*                     features);
 
 /**
- * Multiply spectra (C) of (J) by the mask (K), 1 not yet added.
+ * Multiply spectra (C) of (J) by the mask (K), 1 not yet added, and add what
+ * the filter makes of past ones by its taps (F, P), which follow the mask.
  *
  * Above the trained band the mask is a real gain (high_band.h). It follows the
  * mask up to 95 % of the band: the training data was band-limited at its top.
  *
- * @param floor Least magnitude of the mask.
+ * @param floor Least magnitude of the mask; of filtered bins, of all channels
+ * together, before and after.
  * @param noise (B) State.
+ * @param frames (C) With a filter: where the spectra are kept, behind those
+ * before them (deep_filter.h).
  */
 maudio_spectral_energy maudio_spectral_apply(maudio_spectral*      spectral,
                                              const maudio_kernels* kernels,
                                              const float*          mask,
                                              float                 floor,
                                              maudio_high_noise*    noise,
+                                             float* const*         frames,
                                              kiss_fft_cpx* const*  spectra);
 
 /// spectrum (J) -> tail (2 hop), to be overlapped by a hop and added

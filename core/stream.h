@@ -33,7 +33,9 @@ typedef struct {
 
 /// What a stream has whose model makes a mask
 typedef struct {
-  size_t n_past; ///< Frames kept before the present hop
+  size_t n_past;  ///< Frames kept before the present hop
+  size_t n_kept;  ///< Spectra kept before the present one, for the filter
+  size_t n_frame; ///< Floats of one of them
 
   // State
   float* line[MAUDIO_MAX_CHANNELS];    ///< (n_past + chunk * hop) of the input
@@ -41,6 +43,7 @@ typedef struct {
   float* overlap[MAUDIO_MAX_CHANNELS]; ///< (hop)
   float* network;                      ///< (model->n_state)
   maudio_high_noise* noise;            ///< (MAUDIO_MAX_HIGH_BANDS)
+  float* frames[MAUDIO_MAX_CHANNELS];  ///< (n_kept + chunk) of n_frame floats
 
   // Working memory
   kiss_fft_cpx* spectra[MAUDIO_MAX_CHANNELS]; ///< (chunk, J)
@@ -73,7 +76,7 @@ struct maudio_stream {
 };
 
 /// Most pieces of a stream's state
-#define MAUDIO_MAX_SEGMENTS (3 * MAUDIO_MAX_CHANNELS + 2)
+#define MAUDIO_MAX_SEGMENTS (4 * MAUDIO_MAX_CHANNELS + 2)
 
 /// The two kinds of streams
 typedef struct {

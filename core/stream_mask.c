@@ -1,4 +1,5 @@
 /* Streams of models that make a mask: hops, overlap-add, two hops of latency */
+#include "deep_filter.h"
 #include "stream.h"
 
 #include <string.h>
@@ -8,8 +9,10 @@ static void plan(maudio_stream* stream)
   maudio_spectral* const s = &stream->spectral;
   maudio_spectral_plan(s, &stream->model->config.spectral, stream->rate_hz,
                        stream->n_channels);
-  const size_t before   = s->window - s->hop;
-  stream->masker.n_past = before > 2 * s->hop ? before : 2 * s->hop;
+  const size_t before    = s->window - s->hop;
+  stream->masker.n_past  = before > 2 * s->hop ? before : 2 * s->hop;
+  stream->masker.n_kept  = maudio_deep_filter_reach(s);
+  stream->masker.n_frame = maudio_deep_filter_stride(s);
 }
 
 static void carve(maudio_stream* stream, maudio_carver* carver)
@@ -25,6 +28,8 @@ static void carve(maudio_stream* stream, maudio_carver* carver)
     m->overlap[c] = maudio_carve(carver, s->hop * sizeof(float));
     m->spectra[c] =
       maudio_carve(carver, chunk * s->n_bins * sizeof(kiss_fft_cpx));
+    m->frames[c] =
+      maudio_carve(carver, (m->n_kept + chunk) * m->n_frame * sizeof(float));
   }
   m->network = maudio_carve(carver, model->n_state * sizeof(float));
   m->noise   = maudio_carve(carver, MAUDIO_MAX_HIGH_BANDS * sizeof *m->noise);
@@ -48,6 +53,9 @@ static size_t segments(const maudio_stream* stream, maudio_segment* to)
   to[n++] = (maudio_segment){m->network, stream->model->n_state};
   to[n++] = (maudio_segment){
     (float*)m->noise, MAUDIO_MAX_HIGH_BANDS * sizeof *m->noise / sizeof(float)};
+  for (unsigned c = 0; m->n_kept && c < stream->n_channels; ++c) {
+    to[n++] = (maudio_segment){m->frames[c], m->n_kept * m->n_frame};
+  }
   return n;
 }
 
@@ -97,12 +105,14 @@ static void run_hops(maudio_stream* stream, size_t n_hops, size_t n_left)
     const float floor = maudio_stream_ramp(
       stream, MAUDIO_PARAM_MAX_ATTENUATION_DB, n_left + i * s->hop);
     kiss_fft_cpx* spectra[MAUDIO_MAX_CHANNELS] = {NULL};
+    float*        frames[MAUDIO_MAX_CHANNELS]  = {NULL};
     for (unsigned c = 0; c < stream->n_channels; ++c) {
       spectra[c] = m->spectra[c] + i * s->n_bins;
+      frames[c]  = m->frames[c] + (m->n_kept + i) * m->n_frame;
     }
     stream->scalars.energy = maudio_spectral_apply(
       s, model->kernels, m->mask + i * model->bands.n_mask, floor, m->noise,
-      spectra);
+      frames, spectra);
     for (unsigned c = 0; c < stream->n_channels; ++c) {
       play_frame(stream, c, i);
     }
@@ -126,6 +136,8 @@ static void advance(maudio_stream* stream, size_t n_frames, size_t n_hops)
     float* const wet  = m->wet[c];
     memmove(line, line + n_used, m->n_past * sizeof *line);
     memcpy(wet, wet + n_used, hop * sizeof *wet);
+    memmove(m->frames[c], m->frames[c] + n_hops * m->n_frame,
+            m->n_kept * m->n_frame * sizeof(float));
   }
 }
 

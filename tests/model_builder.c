@@ -21,6 +21,16 @@ const char* const model_builder_small_json =
   " \"dt_rank\": 2}],"
   " \"training\": {\"command\": \"none\", \"seed\": 1}}";
 
+const char* const model_builder_filter_json =
+  "{\"format_version\": \"1.2\", \"name\": \"filter\", \"task\": \"denoise\","
+  " \"front_end\": {\"type\": \"spectral\", \"rate_hz\": 16000,"
+  " \"window_ms\": 32, \"hop_ms\": 8, \"compress\": 0.3,"
+  " \"power_floor\": 1e-10, \"band_edges\": [0, 8, 20, 50, 100, 257],"
+  " \"filter\": {\"n_bins\": 100, \"delays\": [1, 2, 5]}},"
+  " \"d_model\": 12, \"norm_eps\": 1e-5, \"blocks\": ["
+  "{\"mixer\": \"mamba2\", \"d_inner\": 24, \"d_state\": 6, \"headdim\": 8},"
+  "{\"mixer\": \"band_mlp\", \"d_hidden\": 9}]}";
+
 const char* const model_builder_tiers_json =
   "{\"format_version\": \"1.1\", \"name\": \"tiers\", \"task\": \"generate\","
   " \"front_end\": {\"type\": \"sample\", \"rate_hz\": 16000,"
@@ -297,6 +307,14 @@ static void add_mask(model_builder* builder, const maudio_config* config)
   const size_t weight[] = {2UL * config->spectral.n_bins, config->d_model};
   add_uniform(builder, "band_out.weight", 2, weight, 0.0f, 0.2f);
   add_uniform(builder, "band_out.bias", 1, weight, 0.0f, 0.1f);
+
+  const maudio_filter_config* const filter = &config->spectral.filter;
+  if (filter->n_bins) {
+    const size_t taps[] = {2UL * filter->n_delays * filter->n_bins,
+                           config->d_model};
+    add_uniform(builder, "filter_out.weight", 2, taps, 0.0f, 0.2f);
+    add_uniform(builder, "filter_out.bias", 1, taps, 0.0f, 0.1f);
+  }
 }
 
 /// Add a fast path, and what steers it

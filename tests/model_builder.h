@@ -55,6 +55,9 @@ uint8_t* model_builder_join(const char* header,
 /// A complete small model: all three mixers, 16 kHz, 32 ms window, 8 ms hop
 extern const char* const model_builder_small_json;
 
+/// A complete small model with a filter on past frames, rates as above
+extern const char* const model_builder_filter_json;
+
 /// A complete small generator: four tiers, all three mixers
 extern const char* const model_builder_tiers_json;
 

@@ -252,7 +252,7 @@ apply_to_ones(front_end* f, const float* mask, float floor)
   maudio_high_noise   noise[MAUDIO_MAX_HIGH_BANDS] = {{0}};
   kiss_fft_cpx* const spectra[] = {f->spectra[0], f->spectra[1]};
   return maudio_spectral_apply(&f->spectral, maudio_kernels_find("scalar"),
-                               mask, floor, noise, spectra);
+                               mask, floor, noise, NULL, spectra);
 }
 
 /// The gain above the trained band in a first frame of a mean power
