@@ -68,6 +68,7 @@ struct model_builder {
   buffer   entries;
   buffer   data;
   uint32_t random;
+  float    mask; ///< What masks lie around
 };
 
 /// Stop the test program: a test without memory proves nothing
@@ -108,9 +109,15 @@ model_builder* model_builder_new(const char* json)
   model_builder* const b = (model_builder*)check_memory(calloc(1, sizeof *b));
   b->json                = json ? (char*)check_memory(strdup(json)) : NULL;
   b->random              = 1;
+  b->mask                = 1.0f;
   append(&b->entries, "", 0);
   append(&b->data, "", 0);
   return b;
+}
+
+void model_builder_set_mask(model_builder* builder, float mask)
+{
+  builder->mask = mask;
 }
 
 void model_builder_free(model_builder* builder)
@@ -161,6 +168,19 @@ void model_builder_add(model_builder* builder,
   model_builder_add_raw(builder, name, "F32", n_dims, shape, values, n_bytes);
 }
 
+/// Return uniform values around `mean`, to be freed with free()
+static float*
+uniform(model_builder* builder, size_t n, float mean, float spread)
+{
+  float* const values = (float*)check_memory(malloc(n * sizeof *values + 1));
+  for (size_t i = 0; i < n; ++i) {
+    builder->random  = builder->random * 1664525U + 1013904223U;
+    const float unit = (float)(builder->random >> 8) / 16777216.0f;
+    values[i]        = mean + spread * (2.0f * unit - 1.0f);
+  }
+  return values;
+}
+
 /// Add a tensor of uniform values around `mean`
 static void add_uniform(model_builder* builder,
                         const char*    name,
@@ -170,12 +190,7 @@ static void add_uniform(model_builder* builder,
                         float          spread)
 {
   const size_t n      = product(n_dims, shape);
-  float* const values = (float*)check_memory(malloc(n * sizeof *values + 1));
-  for (size_t i = 0; i < n; ++i) {
-    builder->random  = builder->random * 1664525U + 1013904223U;
-    const float unit = (float)(builder->random >> 8) / 16777216.0f;
-    values[i]        = mean + spread * (2.0f * unit - 1.0f);
-  }
+  float* const values = uniform(builder, n, mean, spread);
   model_builder_add(builder, name, n_dims, shape, values);
   free(values);
 }
@@ -306,7 +321,12 @@ static void add_mask(model_builder* builder, const maudio_config* config)
 {
   const size_t weight[] = {2UL * config->spectral.n_bins, config->d_model};
   add_uniform(builder, "band_out.weight", 2, weight, 0.0f, 0.2f);
-  add_uniform(builder, "band_out.bias", 1, weight, 0.0f, 0.1f);
+  float* const bias = uniform(builder, weight[0], 0.0f, 0.1f);
+  for (size_t k = 0; k < config->spectral.n_bins; ++k) {
+    bias[2 * k] += builder->mask - 1.0f; // 1 is added to the mask
+  }
+  model_builder_add(builder, "band_out.bias", 1, weight, bias);
+  free(bias);
 
   const maudio_filter_config* const filter = &config->spectral.filter;
   if (filter->n_bins) {

@@ -15,6 +15,9 @@ model_builder* model_builder_new(const char* json);
 /// Free a builder. NULL is fine
 void model_builder_free(model_builder* builder);
 
+/// Choose what the mask of model_builder_add_network() lies around, 1 at first
+void model_builder_set_mask(model_builder* builder, float mask);
+
 /// Add a float32 tensor; `values` are product(shape) floats, row-major
 void model_builder_add(model_builder* builder,
                        const char*    name,

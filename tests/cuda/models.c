@@ -65,11 +65,13 @@ static char* path_of(const char* folder, const char* name)
   return path;
 }
 
-char* make_model(const char* folder, const char* name, const char* json)
+static char*
+write_model(const char* folder, const char* name, const char* json, float mask)
 {
   char* const          path    = path_of(folder, name);
   model_builder* const builder = model_builder_new(json);
   size_t               size    = 0;
+  model_builder_set_mask(builder, mask);
   model_builder_add_network(builder);
   uint8_t* const bytes = model_builder_finish(builder, &size);
   FILE* const    file  = fopen(path, "wb");
@@ -79,6 +81,16 @@ char* make_model(const char* folder, const char* name, const char* json)
   free(bytes);
   model_builder_free(builder);
   return path;
+}
+
+char* make_model(const char* folder, const char* name, const char* json)
+{
+  return write_model(folder, name, json, 1.0f);
+}
+
+char* make_closed(const char* folder, const char* name, const char* json)
+{
+  return write_model(folder, name, json, 0.0f);
 }
 
 static bool append(const void* data, size_t size, void* user)

@@ -20,6 +20,10 @@ extern const char* const odd_steer_json;
 /// Write a network of small random weights to `folder`; return its path
 char* make_model(const char* folder, const char* name, const char* json);
 
+/// The same, of masks around 0: low enough to learn the noise above the trained
+/// band from, and open enough to keep what is above that noise
+char* make_closed(const char* folder, const char* name, const char* json);
+
 /// Write the model at `from` in int8
 char* make_int8(const char* folder, const char* name, const char* from);
 

@@ -76,6 +76,21 @@ static void check_signals(const char* model, size_t n_frames)
   judge("strength 0, bit for bit", &t);
 }
 
+/// Noise above the trained band, which is learnt from one slice to the next
+static void check_noise(const char* closed, size_t n_frames)
+{
+  const size_t whole[] = {n_frames, n_frames / 3, n_frames / 2};
+  test_case    t       = simple(closed, whole, 3);
+  t.rate_hz            = 48000;
+  judge("closed", &t);
+  t.hops = 3;
+  judge("closed, 3 hops at a time", &t);
+  t.n_channels = 2;
+  t.rate_hz    = 44100;
+  t.hops       = 1;
+  judge("closed, a hop at a time", &t);
+}
+
 /// Batches of a hundred, long ones, and every precision
 static void check_model(const char* model, size_t n_frames)
 {
@@ -159,6 +174,7 @@ int main(int argc, char** argv)
     stop("no folder for models");
   }
   char* const small   = make_model(folder, "small", model_builder_small_json);
+  char* const closed  = make_closed(folder, "closed", model_builder_small_json);
   char* const mamba   = make_model(folder, "mamba", mamba_json);
   char* const wide    = make_model(folder, "wide", wide_json);
   char* const odd     = make_model(folder, "odd", odd_json);
@@ -185,6 +201,7 @@ int main(int argc, char** argv)
     const size_t some[] = {2000};
     check_signals(small, 6000);
     check_signals(steered, 2000);
+    check_noise(closed, 18000);
     for (size_t i = 1; i < sizeof models / sizeof *models; ++i) {
       const test_case t = simple(models[i], some, 1);
       judge("one signal", &t);
@@ -208,13 +225,15 @@ int main(int argc, char** argv)
     check_signals(voice, 160000);
     check_signals(steered, 160000);
     check_signals(zero, 160000);
+    check_noise(closed, 480000);
     for (size_t i = 0; i < sizeof models / sizeof *models; ++i) {
       check_model(models[i], 160000);
     }
   }
 
-  char* const paths[] = {tiers,     small, mamba, wide, odd,  steered,
-                         odd_steer, voice, live,  zero, int8, int8_mamba};
+  char* const paths[] = {tiers, small,   closed,    mamba, wide,
+                         odd,   steered, odd_steer, voice, live,
+                         zero,  int8,    int8_mamba};
   for (size_t i = 0; i < sizeof paths / sizeof *paths; ++i) {
     if (!strncmp(paths[i], folder, strlen(folder))) {
       remove(paths[i]);
