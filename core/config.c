@@ -186,8 +186,13 @@ read_front_end(maudio_reader* r, const json_t* root, maudio_spectral_config* c)
   }
   c->n_bins = window / 2 + 1;
   read_band_edges(r, json, c);
-  if (!r->status && json_object_get(json, "filter")) {
-    read_filter(r, json_object_get(json, "filter"), c);
+  const json_t* const filter = json_object_get(json, "filter");
+  if (filter && json_object_get(root, "steer")) {
+    maudio_reader_fail(r, "filter",
+                       "goes with a mask, which models with steer lack");
+  }
+  if (!r->status && filter) {
+    read_filter(r, filter, c);
   }
 }
 
@@ -213,10 +218,6 @@ read_denoiser(maudio_reader* r, const json_t* root, maudio_config* config)
                        &config->blocks);
   }
   if (!r->status && json_object_get(root, "steer")) {
-    if (config->spectral.filter.n_bins) {
-      maudio_reader_fail(r, "front_end.filter",
-                         "goes with a mask, which models with steer lack");
-    }
     maudio_steer_config_read(r, json_object_get(root, "steer"), config);
   }
 }

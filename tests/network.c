@@ -80,32 +80,40 @@ maudio_model* network_open_int8(const char* name)
   return model;
 }
 
-/// Set the float32 tensor `name` of a file in memory to pairs (re, im)
-static void fill_tensor(char* file, const char* name, float re, float im)
+void network_set_tensor(void*        file,
+                        const char*  name,
+                        size_t       n,
+                        const float* values)
 {
-  uint64_t n_header = 0;
-  memcpy(&n_header, file, sizeof n_header);
+  char* const bytes    = (char*)file;
+  uint64_t    n_header = 0;
+  memcpy(&n_header, bytes, sizeof n_header);
   char* const header = (char*)calloc(n_header + 1, 1);
   assert_non_null(header);
-  memcpy(header, file + 8, n_header);
-  const char* at = strstr(header, name);
+  memcpy(header, bytes + 8, n_header);
+  char quoted[80];
+  snprintf(quoted, sizeof quoted, "\"%s\"", name);
+  const char* at = strstr(header, quoted);
   at             = at ? strstr(at, "data_offsets\":[") : NULL;
   assert_non_null(at);
   char*                    rest  = NULL;
   const unsigned long long begin = strtoull(strchr(at, '[') + 1, &rest, 10);
   const unsigned long long end   = strtoull(rest + 1, NULL, 10);
   free(header);
-  const float pair[] = {re, im};
-  for (unsigned long long i = begin; i < end; i += sizeof pair) {
-    memcpy(file + 8 + n_header + i, pair, sizeof pair);
+  const size_t n_floats = (size_t)(end - begin) / sizeof *values;
+  for (size_t i = 0; i < n_floats; ++i) {
+    memcpy(bytes + 8 + n_header + begin + i * sizeof *values, &values[i % n],
+           sizeof *values);
   }
 }
 
 /// Open a file whose mask becomes `re`, and free it
 static maudio_model* open_constant(char* file, size_t size, float re)
 {
-  fill_tensor(file, "\"band_out.weight\"", 0.0f, 0.0f);
-  fill_tensor(file, "\"band_out.bias\"", re - 1.0f, 0.0f);
+  const float zero   = 0.0f;
+  const float bias[] = {re - 1.0f, 0.0f};
+  network_set_tensor(file, "band_out.weight", 1, &zero);
+  network_set_tensor(file, "band_out.bias", 2, bias);
   maudio_model* const model = open_memory(file, size);
   free(file);
   return model;

@@ -18,6 +18,12 @@ maudio_model* network_open(const char* name);
 /// Open it with its weights in int8
 maudio_model* network_open_int8(const char* name);
 
+/// Set a float32 tensor of a file in memory to `n` values, again and again
+void network_set_tensor(void*        file,
+                        const char*  name,
+                        size_t       n,
+                        const float* values);
+
 /// Open it with a mask that is `re` in every bin
 maudio_model* network_open_constant(const char* name, float re);
 

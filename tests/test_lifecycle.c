@@ -15,7 +15,8 @@ static unsigned long n_cycles = 2000;
 static void everything_can_be_made_again(void** state)
 {
   (void)state;
-  static const char* const names[] = {"whole", "bands", "steer"};
+  static const char* const names[] = {"whole", "bands", "steer", "filter",
+                                      "filter"};
   static const double      rates[] = {8000, 44100, 16000, 48000};
   const size_t             n       = 2000;
   float* const             in      = network_signal(n, 48000, 1);
@@ -26,7 +27,7 @@ static void everything_can_be_made_again(void** state)
   for (unsigned long i = 0; i < n_cycles; ++i) {
     const double         rate_hz = rates[i % 4];
     const unsigned       c       = 1 + i % 2;
-    maudio_model* const  model   = network_open(names[i % 3]);
+    maudio_model* const  model   = network_open(names[i % 5]);
     maudio_stream* const first   = network_stream(model, rate_hz, c);
     maudio_stream* const second  = network_stream(model, rate_hz, c);
     maudio_effect*       effect  = NULL;

@@ -154,15 +154,21 @@ static void test_int8(void** state)
   free(small.data);
 }
 
-static void test_without_latency(void** state)
+static void check_shape(const char* json)
 {
-  (void)state;
-  const file f    = build(model_builder_steer_json);
+  const file f    = build(json);
   const file int8 = quantize(&f);
   check_model_in_memory(&f);
   check_model_in_memory(&int8);
   free(int8.data);
   free(f.data);
+}
+
+static void test_other_shapes(void** state)
+{
+  (void)state;
+  check_shape(model_builder_steer_json);
+  check_shape(model_builder_filter_json);
 }
 
 static void test_model_file(void** state)
@@ -314,7 +320,7 @@ int main(void)
     cmocka_unit_test(test_failing_alloc),
     cmocka_unit_test(test_model_in_memory),
     cmocka_unit_test(test_int8),
-    cmocka_unit_test(test_without_latency),
+    cmocka_unit_test(test_other_shapes),
     cmocka_unit_test(test_model_file),
     cmocka_unit_test(test_model_folder),
     cmocka_unit_test(test_sequence),

@@ -181,6 +181,7 @@ static void denormals_neither_slow_it_nor_leave(void** state)
   static const float levels[] = {1e-37f, 1e-38f, 1e-41f, 0.0f};
   for (size_t i = 0; i < sizeof levels / sizeof levels[0]; ++i) {
     check_tail("bands", 1.0f, levels[i]);
+    check_tail("filter", 1.0f, levels[i]);
     check_tail("whole", 0.5f, levels[i]);
     check_tail("whole", 0.0f, levels[i]);
     check_tail("steer", 1.0f, levels[i]);

@@ -46,6 +46,7 @@ static void networks_agree_with_pytorch(void** state)
   (void)state;
   check_network("bands");
   check_network("whole");
+  check_network("filter");
 }
 
 static void kernels_agree(void** state)

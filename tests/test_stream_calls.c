@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-/// Networks of both kinds: two make a mask, one has no latency
-static const char* const names[] = {"bands", "whole", "steer"};
+/// Networks of both kinds: three make a mask, one has no latency
+static const char* const names[] = {"bands", "whole", "filter", "steer"};
 enum { N_NAMES = sizeof names / sizeof names[0] };
 
 static void blocks_do_not_change_a_bit(void** state)
@@ -107,6 +107,7 @@ static void bad_samples_do_not_stay(void** state)
 {
   (void)state;
   check_bad_samples("bands");
+  check_bad_samples("filter");
   check_bad_samples("steer");
 }
 

@@ -40,11 +40,11 @@ static maudio_stream* new_stream(const fixture* f)
   return network_stream(f->model, 44100, 2);
 }
 
-static int set_up(void** state)
+static int set_up(void** state, const char* name)
 {
   fixture* const f = (fixture*)calloc(1, sizeof *f);
   assert_non_null(f);
-  f->model = network_open("bands");
+  f->model = network_open(name);
   f->in    = network_signal(N_FRAMES + 100, 44100, 1);
   f->out   = (float*)calloc(2 * N_FRAMES, sizeof(float));
 
@@ -61,6 +61,16 @@ static int set_up(void** state)
   maudio_stream_free(stream);
   *state = f;
   return 0;
+}
+
+static int set_up_mask(void** state)
+{
+  return set_up(state, "bands");
+}
+
+static int set_up_filter(void** state)
+{
+  return set_up(state, "filter");
 }
 
 static int tear_down(void** state)
@@ -183,5 +193,6 @@ int main(void)
     cmocka_unit_test(saving_writes_what_it_says),
     cmocka_unit_test(damaged_states_are_refused),
     cmocka_unit_test(states_of_others_are_refused)};
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, set_up_mask, tear_down) +
+         cmocka_run_group_tests(tests, set_up_filter, tear_down);
 }

@@ -37,6 +37,8 @@ NETWORKS = {
         {"mixer": "mamba2", "d_inner": 48, "d_state": 7, "headdim": 16}]},
 }
 
+FILTERED = {**NETWORKS["bands"],
+            "front_end": dict(NETWORKS["bands"]["front_end"], filter={"n_bins": 50, "delays": [1, 2, 5]})}
 STEERED = {
     "front_end": dict(FRONT_END, window_ms=8, hop_ms=2, band_edges=[0, 8, 20, 65]), "d_model": 12, "blocks": [
         {"mixer": "mamba2", "d_inner": 24, "d_state": 6, "headdim": 8},
@@ -118,7 +120,7 @@ def write_front_end(path):
 
 def write_network(folder, name, cfg, n_samples=8000):
     """The model file, and a signal before and after."""
-    version = "1.1" if "steer" in cfg else model.FORMAT_VERSION
+    version = "1.1" if "steer" in cfg else "1.2" if "filter" in cfg["front_end"] else model.FORMAT_VERSION
     cfg = {"format_version": version, "name": name, "task": "denoise", "licence": "CC0-1.0",
            "norm_eps": EPS, **cfg, "training": {"command": "golden.py, random weights"}}
     network = denoiser_of(cfg)
@@ -163,6 +165,8 @@ def main():
     write_generator(folder, "tiers", TIERS)
     torch.manual_seed(2)
     write_network(folder, "steer", STEERED)
+    torch.manual_seed(3)
+    write_network(folder, "filter", FILTERED)
 
 
 if __name__ == "__main__":

@@ -59,13 +59,15 @@ run(maudio_stream* stream, uint8_t* state, const uint8_t* data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size)
 {
-  static maudio_stream* streams[2]; // With and without latency
-  static uint8_t*       states[2];
-  for (unsigned i = 0; i < 2; ++i) {
+  static maudio_stream* streams[3];
+  static uint8_t*       states[3];
+  const char* const     jsons[3] = {model_builder_small_json,
+                                    model_builder_steer_json,
+                                    model_builder_filter_json};
+  for (unsigned i = 0; i < 3; ++i) {
     if (!streams[i]) {
-      streams[i] =
-        make_stream(i ? model_builder_steer_json : model_builder_small_json);
-      states[i] = (uint8_t*)malloc(maudio_stream_state_size(streams[i]));
+      streams[i] = make_stream(jsons[i]);
+      states[i]  = (uint8_t*)malloc(maudio_stream_state_size(streams[i]));
     }
     run(streams[i], states[i], data, size);
   }

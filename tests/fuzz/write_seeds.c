@@ -1,6 +1,6 @@
 /** @file
  * Write small valid models for fuzz_model to start from: one per mixer, one
- * without latency and a generator.
+ * with a filter, one without latency and a generator.
  */
 #include "maudio.h"
 #include "model_builder.h"
@@ -74,6 +74,19 @@ static int write_steered(const char* folder)
     "\"headdim\":2}]}}");
 }
 
+static int write_filtered(const char* folder)
+{
+  return write_model(
+    folder, "filter",
+    "{\"format_version\":\"1.2\",\"name\":\"seed\",\"task\":\"denoise\","
+    "\"front_end\":{\"type\":\"spectral\",\"rate_hz\":8000,"
+    "\"window_ms\":2,\"hop_ms\":0.5,\"compress\":0.3,"
+    "\"power_floor\":1e-10,\"band_edges\":[0,4,9],"
+    "\"filter\":{\"n_bins\":4,\"delays\":[1,3]}},"
+    "\"d_model\":2,\"norm_eps\":1e-5,\"blocks\":["
+    "{\"mixer\":\"band_mlp\",\"d_hidden\":3}]}");
+}
+
 static int write_seed(const char* folder, unsigned index)
 {
   char json[600];
@@ -101,7 +114,8 @@ int main(int argc, char** argv)
       return 1;
     }
   }
-  if (!write_generator(argv[1]) || !write_steered(argv[1])) {
+  if (!write_generator(argv[1]) || !write_steered(argv[1]) ||
+      !write_filtered(argv[1])) {
     perror(argv[1]);
     return 1;
   }
