@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/// The format of files that hold int8
+/// The first format that holds int8, and the one before
 #define FORMAT_VERSION "1.1"
+#define OLDER_VERSION "1.0"
 
 /// Levels of JSON in a model's own configuration
 #define CONFIG_DEPTH 8
@@ -189,7 +190,7 @@ static maudio_status write_part(quantizer* q, int part)
   return status;
 }
 
-/// State the format in a model's own configuration
+/// State the format in a model's own configuration, where that is older
 static maudio_status set_version(const quantizer* q, json_t* metadata)
 {
   const char* const text =
@@ -203,9 +204,12 @@ static maudio_status set_version(const quantizer* q, json_t* metadata)
   if (status) {
     return status;
   }
-  char* edited = NULL;
-  if (!json_object_set_new(config, "format_version",
-                           json_string(FORMAT_VERSION))) {
+  const char* const version =
+    json_string_value(json_object_get(config, "format_version"));
+  const bool is_older = !version || !strcmp(version, OLDER_VERSION);
+  char*      edited   = NULL;
+  if (!is_older || !json_object_set_new(config, "format_version",
+                                        json_string(FORMAT_VERSION))) {
     edited = json_dumps(config, JSON_REAL_PRECISION(15));
   }
   const bool ok =

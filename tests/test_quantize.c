@@ -240,6 +240,20 @@ static void test_model(void** state)
 }
 
 /// A generator expects about the same
+static void test_later_format(void** state)
+{
+  (void)state;
+  model_builder* const b = model_builder_new(model_builder_filter_json);
+  model_builder_add_network(b);
+  maudio_quantize_info  info;
+  bytes                 to      = finish(b, &info);
+  maudio_weights* const weights = open_weights(&to);
+  const char* const     json    = maudio_weights_metadata(weights, "maudio");
+  assert_non_null(strstr(json, "\"format_version\": \"1.2\""));
+  maudio_weights_free(weights);
+  free(to.data);
+}
+
 static void test_generator(void** state)
 {
   (void)state;
@@ -363,6 +377,7 @@ int main(void)
     cmocka_unit_test(test_rows_are_rounded),
     cmocka_unit_test(test_choice),
     cmocka_unit_test(test_model),
+    cmocka_unit_test(test_later_format),
     cmocka_unit_test(test_generator),
     cmocka_unit_test(test_refusals),
     cmocka_unit_test(test_failing_writer),
