@@ -72,20 +72,22 @@ void maudio_deep_filter_init(maudio_spectral* s)
 
 /// taps of the bins below `n_bins` times turns -> planes (P, 2, n_plane)
 static void turn(const maudio_spectral* s,
-                 const float*           taps,
-                 size_t                 n_bins,
-                 size_t                 n_plane,
-                 float*                 planes)
+                 const float* restrict taps,
+                 size_t n_bins,
+                 size_t n_plane,
+                 float* restrict planes)
 {
-  const kiss_fft_cpx* t = s->turns;
-  for (size_t k = 0; k < n_bins; ++k) {
-    float* to = planes + k;
-    for (size_t p = 0; p < s->filter.n_delays; ++p) {
-      to[0]       = taps[0] * t->r - taps[1] * t->i;
-      to[n_plane] = taps[0] * t->i + taps[1] * t->r;
-      to += 2 * n_plane;
-      taps += 2;
-      ++t;
+  const size_t n_delays = s->filter.n_delays;
+  for (size_t p = 0; p < n_delays; ++p) {
+    const kiss_fft_cpx* t  = s->turns + p;
+    const float*        g  = taps + 2 * p;
+    float* const        re = planes + 2 * p * n_plane;
+    float* const        im = re + n_plane;
+    for (size_t k = 0; k < n_bins; ++k) {
+      re[k] = g[0] * t->r - g[1] * t->i;
+      im[k] = g[0] * t->i + g[1] * t->r;
+      g += 2 * n_delays;
+      t += n_delays;
     }
   }
 }
