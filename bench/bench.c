@@ -13,6 +13,16 @@ double bench_seconds(clockid_t clock)
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+double bench_clock_cost(clockid_t clock)
+{
+  enum { N_READS = 100000 };
+  const double start = bench_seconds(clock);
+  for (unsigned i = 0; i < N_READS; ++i) {
+    bench_seconds(clock);
+  }
+  return (bench_seconds(clock) - start) / N_READS;
+}
+
 double bench_stolen_seconds(void)
 {
   char        line[512] = "";

@@ -12,6 +12,9 @@
 /// Read a clock, in seconds
 double bench_seconds(clockid_t clock);
 
+/// Return the seconds that reading a clock takes
+double bench_clock_cost(clockid_t clock);
+
 /// Return the seconds that a virtual machine's host has kept its processors
 /// from it since it was started, or 0 where /proc does not tell
 double bench_stolen_seconds(void);
