@@ -101,7 +101,7 @@ void maudio_deep_filter_set(maudio_spectral* s, const float* taps)
   }
   const size_t n_model = model_plane(s);
   turn(s, taps, s->filter.n_bins, n_model, s->products);
-  for (size_t p = 0; p < 2 * s->filter.n_delays; ++p) {
+  for (size_t p = 0; p < (size_t)2 * s->filter.n_delays; ++p) {
     const float* const from = s->products + p * n_model;
     float* const       to   = s->filters + p * n_plane;
     for (size_t j = 0; j < s->n_filtered; ++j) {
@@ -132,11 +132,12 @@ static void sum_frames(const maudio_spectral* s,
                        float* restrict im)
 {
   const size_t n_plane = maudio_pad(s->n_filtered);
+  const size_t stride  = maudio_deep_filter_stride(s);
   memset(re, 0, MAUDIO_LANES * sizeof *re);
   memset(im, 0, MAUDIO_LANES * sizeof *im);
   for (size_t p = 0; p < s->filter.n_delays; ++p) {
-    const float* const g = s->filters + p * 2 * n_plane + at;
-    const float* const x = frame + at - s->filter.delays[p] * 2 * n_plane;
+    const float* const g = s->filters + p * stride + at;
+    const float* const x = frame + at - s->filter.delays[p] * stride;
     for (size_t i = 0; i < MAUDIO_LANES; ++i) {
       re[i] += g[i] * x[i] - g[n_plane + i] * x[n_plane + i];
       im[i] += g[i] * x[n_plane + i] + g[n_plane + i] * x[i];
@@ -149,14 +150,14 @@ void maudio_deep_filter_add(const maudio_spectral* s,
                             kiss_fft_cpx*          spectrum)
 {
   for (size_t at = 0; at < s->n_filtered; at += MAUDIO_LANES) {
-    const size_t left = s->n_filtered - at;
-    const size_t n    = left < MAUDIO_LANES ? left : MAUDIO_LANES;
+    const size_t next = at + MAUDIO_LANES;
+    const size_t end  = next < s->n_filtered ? next : s->n_filtered;
     float        re[MAUDIO_LANES];
     float        im[MAUDIO_LANES];
     sum_frames(s, frame, at, re, im);
-    for (size_t i = 0; i < n; ++i) {
-      spectrum[at + i].r += re[i];
-      spectrum[at + i].i += im[i];
+    for (size_t j = at; j < end; ++j) {
+      spectrum[j].r += re[j - at];
+      spectrum[j].i += im[j - at];
     }
   }
 }
