@@ -2,6 +2,7 @@
 
 #include "matrix.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,7 +115,8 @@ maudio_status maudio_band_front_bind(const maudio_spectral_config* config,
                                .n_mask     = maudio_pad(2 * (n_bins + n_taps)) +
                                          MAUDIO_LANES,
                                .n_filter_bands = filter->n_bands,
-                               .n_tap_parts    = (size_t)2 * filter->n_delays};
+                               .n_tap_parts    = (size_t)2 * filter->n_delays,
+                               .mask_power     = config->mask_power};
   maudio_status status =
     read_rows(binding, "band_in.weight", front->n_features, &front->in_weight);
   if (!status) {
@@ -165,6 +167,26 @@ static void run_out(const maudio_band_front* front,
                                       .y_stride = front->n_mask});
 }
 
+/// Square the magnitudes of a mask; taps are scaled by what their bin is
+static void square_mask(const maudio_band_front* front, float* restrict mask)
+{
+  const size_t n_bins   = front->edges[front->n_bands];
+  const size_t n_filter = front->edges[front->n_filter_bands];
+  float*       taps     = mask + 2 * n_bins;
+  for (size_t k = 0; k < n_bins; ++k) {
+    const float re        = 1.0f + mask[2 * k];
+    const float im        = mask[2 * k + 1];
+    const float magnitude = sqrtf(re * re + im * im);
+    mask[2 * k]           = magnitude * re - 1.0f;
+    mask[2 * k + 1]       = magnitude * im;
+    if (k < n_filter) {
+      for (size_t i = 0; i < front->n_tap_parts; ++i) {
+        *taps++ *= magnitude;
+      }
+    }
+  }
+}
+
 void maudio_band_front_out(const maudio_band_front* front,
                            size_t                   n_frames,
                            const float*             x,
@@ -179,5 +201,8 @@ void maudio_band_front_out(const maudio_band_front* front,
   for (size_t s = 0; s < front->n_filter_bands; ++s) {
     run_out(front, n_frames, &front->filter_weight[s], s,
             taps + front->n_tap_parts * front->edges[s], x, mask);
+  }
+  for (size_t i = 0; front->mask_power == 2 && i < n_frames; ++i) {
+    square_mask(front, mask + i * front->n_mask);
   }
 }

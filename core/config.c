@@ -186,6 +186,7 @@ read_front_end(maudio_reader* r, const json_t* root, maudio_spectral_config* c)
   }
   c->n_bins = window / 2 + 1;
   read_band_edges(r, json, c);
+  c->mask_power = maudio_reader_integer(r, json, "mask_power", 1, 1, 2);
   const json_t* const filter = json_object_get(json, "filter");
   if (filter && json_object_get(root, "steer")) {
     maudio_reader_fail(r, "filter",

@@ -89,6 +89,7 @@ typedef struct {
   uint32_t  n_bins;      ///< Bins of a spectrum at rate_hz
   uint32_t  n_bands;     ///< Bands the bins are split into
   uint32_t* band_edges;  ///< n_bands + 1 bins, increasing from 0 to n_bins
+  uint32_t  mask_power;  ///< Power that magnitudes of the mask are raised to
   maudio_filter_config filter; ///< Of past frames
 } maudio_spectral_config;
 

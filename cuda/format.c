@@ -22,6 +22,9 @@ copy_tables(gpu_format* f, const maudio_spectral* host, maudio_error* error)
     {host->sources, host->n_model_bins * sizeof *host->sources,
      (const void**)&s->sources},
     {host->masks, host->n_bins * sizeof *host->masks, (const void**)&s->masks},
+    {host->turns,
+     host->filter.n_bins * host->filter.n_delays * sizeof *host->turns,
+     (const void**)&s->turns},
   };
   maudio_status status = MAUDIO_SUCCESS;
   for (size_t i = 0; !status && i < sizeof tables / sizeof *tables; ++i) {
@@ -126,6 +129,8 @@ maudio_status gpu_format_new(const maudio_config* config,
   f->spectral.n_inside     = (int)host.n_inside;
   f->spectral.n_past       = (int)count_past(config, &host, f->n_phases);
   f->spectral.high         = host.high;
+  f->spectral.n_filtered   = (int)host.n_filtered;
+  f->spectral.filter       = host.filter;
   f->spectral.compress     = host.compress;
   f->spectral.power_floor  = host.power_floor;
   f->spectral.power_scale =

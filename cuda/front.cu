@@ -121,14 +121,11 @@ __global__ __launch_bounds__(N_THREADS) void mask_kernel(gpu_spectral    s,
   }
   __syncthreads();
 
-  for (int j = threadIdx.x; j < s.n_bins; j += N_THREADS) {
+  for (int j = s.n_filtered + threadIdx.x; j < s.n_bins; j += N_THREADS) {
     const maudio_mask_source source = s.masks[j];
     float2                   gain;
     if (j < s.n_inside) {
-      const float2 a = mask_bin(mask, (int)source.lower);
-      const float2 c = mask_bin(mask, (int)source.upper);
-      gain           = make_float2(a.x + source.fraction * (c.x - a.x),
-                                   a.y + source.fraction * (c.y - a.y));
+      gain = mask_at(mask, source);
     } else {
       const float a = gains[source.lower];
       gain = make_float2(a + source.fraction * (gains[source.upper] - a), 0.0f);
@@ -136,9 +133,8 @@ __global__ __launch_bounds__(N_THREADS) void mask_kernel(gpu_spectral    s,
     if (slice.floor > 0.0f) {
       gain = limit(gain, slice.floor);
     }
-    const bool is_real = j == 0 || j == s.n_bins - 1;
-    to[j]              = make_float2(x[j].x * gain.x - x[j].y * gain.y,
-                        is_real ? 0.0f : x[j].x * gain.y + x[j].y * gain.x);
+    const float2 y = multiply(x[j], gain);
+    to[j]          = make_float2(y.x, is_real_bin(s, j) ? 0.0f : y.y);
   }
 }
 

@@ -24,6 +24,33 @@ static __device__ __forceinline__ float2 mask_bin(const float* mask, int k)
   return make_float2(1.0f + mask[2 * k], mask[2 * k + 1]);
 }
 
+static __device__ __forceinline__ float2 multiply(float2 a, float2 b)
+{
+  return make_float2(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
+}
+
+static __device__ __forceinline__ float2 interpolate(float2 a,
+                                                     float2 b,
+                                                     float  fraction)
+{
+  return make_float2(a.x + fraction * (b.x - a.x),
+                     a.y + fraction * (b.y - a.y));
+}
+
+/// The mask at a bin of the transform within the trained band
+static __device__ __forceinline__ float2 mask_at(const float*       mask,
+                                                 maudio_mask_source source)
+{
+  return interpolate(mask_bin(mask, (int)source.lower),
+                     mask_bin(mask, (int)source.upper), source.fraction);
+}
+
+/// Whether bin `j` is of a real number in spectra of real signals
+static __device__ __forceinline__ bool is_real_bin(const gpu_spectral& s, int j)
+{
+  return j == 0 || j == s.n_bins - 1;
+}
+
 /// Return the last slice whose first row, or frame, is not after `at`
 static __device__ __forceinline__ int
 find_slice(const gpu_front_batch& b, int64_t at, bool is_frame)

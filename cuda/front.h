@@ -28,19 +28,23 @@ typedef struct {
   float power_floor;
   float power_scale; ///< From a sum of squares under `analysis` to the mean
                      ///< square under a window of peak 1
-  maudio_high_band high;
+  maudio_high_band     high;
+  int                  n_filtered; ///< Bins that taps on past frames add to
+  maudio_filter_config filter;
 
   const float*              analysis;
   const float*              synthesis;
   const maudio_bin_source*  sources;
   const maudio_mask_source* masks;
+  const float2*             turns; ///< (F, P)
 } gpu_spectral;
 
 /// State of one channel besides the network's, all of it 0 at the start
 typedef struct {
-  float* past;    ///< (n_past) samples before the next one
-  float* wet;     ///< (hop) to be played next, of a mask
-  float* overlap; ///< (hop) to be added to the next frame, of a mask
+  float*  past;    ///< (n_past) samples before the next one
+  float*  wet;     ///< (hop) to be played next, of a mask
+  float*  overlap; ///< (hop) to be added to the next frame, of a mask
+  float2* frames;  ///< (greatest delay, n_filtered) spectra before the next
 } gpu_channel;
 
 /// Samples of one signal; rows are the frames of each of its channels
@@ -100,7 +104,8 @@ void gpu_front_high(const gpu_spectral*    spectral,
                     gpu_high*              high,
                     cudaStream_t           stream);
 
-/// masked (n_rows, J) = rows `first_row` on of spectra, times their masks
+/// masked (n_rows, J) = rows `first_row` on of spectra, times their masks,
+/// from bin n_filtered on
 void gpu_front_mask(const gpu_spectral*    spectral,
                     const gpu_front_batch* batch,
                     int64_t                first_row,
@@ -111,6 +116,24 @@ void gpu_front_mask(const gpu_spectral*    spectral,
                     const gpu_high*        high,
                     float2*                masked,
                     cudaStream_t           stream);
+
+/// The bins below: the sum of those times their masks and of past frames times
+/// their taps, which a frame has after its mask. `stride` is even
+void gpu_front_filter(const gpu_spectral*    spectral,
+                      const gpu_front_batch* batch,
+                      int64_t                first_row,
+                      int64_t                n_rows,
+                      const float2*          spectra,
+                      const float*           mask,
+                      int64_t                stride,
+                      float2*                masked,
+                      cudaStream_t           stream);
+
+/// The spectra before the next slice, after all rows have been filtered
+void gpu_front_keep_frames(const gpu_spectral*    spectral,
+                           const gpu_front_batch* batch,
+                           const float2*          spectra,
+                           cudaStream_t           stream);
 
 /// The last two hops of time (n_rows, n_fft), windowed -> tails (n_rows, 2 hop)
 void gpu_front_tails(const gpu_spectral* spectral,

@@ -10,6 +10,7 @@ struct gpu_network {
   maudio_cuda_precision precision;
   float                 norm_eps;
   size_t                n_bins;
+  size_t                n_out; ///< Of models that make a mask, with its taps
   gpu_stack             layers;
   gpu_product           band_in;
   gpu_product           band_out; ///< Of models that make a mask
@@ -20,7 +21,9 @@ struct gpu_network {
 typedef struct {
   const char* weight;
   const char* bias;
+  size_t      n_bands; ///< From the lowest one on
   size_t      per_bin; ///< Columns of a bin
+  size_t      at;      ///< Column of the first bin
   bool        is_in;   ///< To bands, not from them
 } band_ends;
 
@@ -39,7 +42,7 @@ static maudio_status bind_band(const maudio_spectral_config* config,
   const size_t n_rows  = ends->per_bin * config->band_edges[s + 1] - first;
   float* const own     = rows + first * d_model;
   part->a_at           = (int)(ends->is_in ? first : s * d_model);
-  part->c_at           = (int)(ends->is_in ? s * d_model : first);
+  part->c_at           = (int)(ends->is_in ? s * d_model : ends->at + first);
   if (!ends->is_in) {
     gpu_scale_columns(n_rows, d_model, norm, own);
     return gpu_bind_matrix(b, n_rows, d_model, own, &part->w);
@@ -60,31 +63,55 @@ static maudio_status bind_bands(const maudio_spectral_config* config,
                                 gpu_binding*                  b,
                                 const band_ends*              ends,
                                 const float*                  norm,
-                                gpu_product*                  product)
+                                gpu_product_part*             parts)
 {
-  const size_t weight[] = {ends->per_bin * config->n_bins, (size_t)b->d_model};
-  const size_t in[]     = {config->n_bands, (size_t)b->d_model};
+  const size_t d_model  = (size_t)b->d_model;
+  const size_t n_bins   = config->band_edges[ends->n_bands];
+  const size_t weight[] = {ends->per_bin * n_bins, d_model};
+  const size_t in[]     = {ends->n_bands, d_model};
   float*       rows     = NULL;
   const float* bias     = NULL;
-  gpu_product_part* const parts =
-    (gpu_product_part*)calloc(config->n_bands, sizeof *parts);
-  if (!parts) {
-    return maudio_fail(b->error, MAUDIO_ERR_NO_MEMORY, "No memory for %s",
-                       ends->weight);
-  }
+
   maudio_status status = gpu_bind_read(b, ends->weight, 2, weight, &rows);
   if (!status) {
     status = gpu_bind_floats(b, ends->bias, ends->is_in ? 2 : 1,
                              ends->is_in ? in : weight, &bias);
   }
-  for (size_t s = 0; !status && s < config->n_bands; ++s) {
+  for (size_t s = 0; !status && s < ends->n_bands; ++s) {
     status        = bind_band(config, b, ends, s, norm, rows, &parts[s]);
-    parts[s].bias = bias + parts[s].c_at;
-  }
-  if (!status) {
-    status = gpu_bind_parts(b, config->n_bands, parts, product);
+    parts[s].bias = bias + ((size_t)parts[s].c_at - ends->at);
   }
   free(rows);
+  return status;
+}
+
+/// Read a product whose parts are the bands of one end after the other
+static maudio_status bind_ends(const maudio_spectral_config* config,
+                               gpu_binding*                  b,
+                               size_t                        n_ends,
+                               const band_ends*              ends,
+                               const float*                  norm,
+                               gpu_product*                  product)
+{
+  size_t n_parts = 0;
+  for (size_t i = 0; i < n_ends; ++i) {
+    n_parts += ends[i].n_bands;
+  }
+  gpu_product_part* const parts =
+    (gpu_product_part*)calloc(n_parts, sizeof *parts);
+  if (!parts) {
+    return maudio_fail(b->error, MAUDIO_ERR_NO_MEMORY, "No memory for %s",
+                       ends->weight);
+  }
+  maudio_status     status = MAUDIO_SUCCESS;
+  gpu_product_part* own    = parts;
+  for (size_t i = 0; !status && i < n_ends; ++i) {
+    status = bind_bands(config, b, &ends[i], norm, own);
+    own += ends[i].n_bands;
+  }
+  if (!status) {
+    status = gpu_bind_parts(b, n_parts, parts, product);
+  }
   free(parts);
   return status;
 }
@@ -92,13 +119,28 @@ static maudio_status bind_bands(const maudio_spectral_config* config,
 static maudio_status
 bind(gpu_network* n, const maudio_config* config, gpu_binding* b)
 {
-  static const band_ends in  = {"band_in.weight", "band_in.bias", 3, true};
-  static const band_ends out = {"band_out.weight", "band_out.bias", 2, false};
+  const maudio_spectral_config* const c      = &config->spectral;
+  const maudio_filter_config* const   filter = &c->filter;
+
+  const band_ends in    = {.weight  = "band_in.weight",
+                           .bias    = "band_in.bias",
+                           .n_bands = c->n_bands,
+                           .per_bin = 3,
+                           .is_in   = true};
+  const band_ends out[] = {{.weight  = "band_out.weight",
+                            .bias    = "band_out.bias",
+                            .n_bands = c->n_bands,
+                            .per_bin = 2},
+                           {.weight  = "filter_out.weight",
+                            .bias    = "filter_out.bias",
+                            .n_bands = filter->n_bands,
+                            .per_bin = (size_t)2 * filter->n_delays,
+                            .at      = (size_t)2 * c->n_bins}};
+  const size_t    n_out = filter->n_bins ? 2 : 1;
 
   const size_t  d_model = config->d_model;
   float*        norm_f  = NULL;
-  maudio_status status =
-    bind_bands(&config->spectral, b, &in, NULL, &n->band_in);
+  maudio_status status  = bind_ends(c, b, 1, &in, NULL, &n->band_in);
   if (!status) {
     status = gpu_stack_bind(config->n_blocks, config->blocks, b, &n->layers);
   }
@@ -106,7 +148,7 @@ bind(gpu_network* n, const maudio_config* config, gpu_binding* b)
     status = gpu_bind_read(b, config->norm_f, 1, &d_model, &norm_f);
   }
   if (!status && !n->steer) {
-    status = bind_bands(&config->spectral, b, &out, norm_f, &n->band_out);
+    status = bind_ends(c, b, n_out, out, norm_f, &n->band_out);
   }
   free(norm_f);
   return status ? status : maudio_weights_check_all_used(b->weights, b->error);
@@ -128,6 +170,8 @@ maudio_status gpu_network_new(const maudio_config*  config,
   n->precision = precision;
   n->norm_eps  = config->norm_eps;
   n->n_bins    = config->spectral.n_bins;
+  n->n_out     = 2 * (n->n_bins + (size_t)config->spectral.filter.n_bins *
+                                config->spectral.filter.n_delays);
   n->steer     = steer;
 
   gpu_binding         binding = {.weights  = weights,
@@ -163,7 +207,7 @@ size_t gpu_network_features(const gpu_network* n)
 
 size_t gpu_network_out(const gpu_network* n)
 {
-  return n->steer ? gpu_steer_control(n->steer) : 2 * n->n_bins;
+  return n->steer ? gpu_steer_control(n->steer) : n->n_out;
 }
 
 size_t gpu_network_state(const gpu_network* n)
@@ -183,7 +227,7 @@ int gpu_network_blocks(const gpu_network* n)
   return n->layers.n_bands * gpu_stack_blocks(&n->layers);
 }
 
-/// Queue what makes masks of the last layer's output
+/// Queue what makes masks, and taps, of the last layer's output
 static void queue_mask(const gpu_network* n,
                        int64_t            n_frames,
                        const float*       x,

@@ -44,8 +44,9 @@ int gpu_network_blocks(const gpu_network* network);
  * Queue a batch.
  *
  * @param features (n_frames, features): of each bin re, im, level.
- * @param[out] out (n_frames, out): of each bin re, im, 1 not yet added, or a
- * control but for its level.
+ * @param[out] out (n_frames, out): of each bin re, im, 1 not yet added, then
+ * of each bin with a filter its taps, each re, im; or a control but for its
+ * level.
  */
 maudio_status gpu_network_run(gpu_network*     network,
                               const gpu_batch* batch,

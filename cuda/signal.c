@@ -37,6 +37,15 @@ static float* take(const maudio_cuda_signal* s, size_t* at, size_t n)
   return piece;
 }
 
+/// Floats of the spectra that are kept of a channel
+static size_t count_kept(const gpu_spectral* front)
+{
+  const maudio_filter_config* const filter = &front->filter;
+  return filter->n_bins ? filter->delays[filter->n_delays - 1] * 2 *
+                            (size_t)front->n_filtered
+                        : 0;
+}
+
 /// Divide the state, beginning with that of the network; return its floats
 static size_t divide(maudio_cuda_signal* s)
 {
@@ -63,6 +72,7 @@ static size_t divide(maudio_cuda_signal* s)
     } else {
       s->channels[c].wet     = take(s, &at, hop);
       s->channels[c].overlap = take(s, &at, hop);
+      s->channels[c].frames  = (float2*)take(s, &at, count_kept(front));
     }
   }
   return at;

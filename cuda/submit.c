@@ -97,10 +97,17 @@ static void synthesise(maudio_cuda_engine* e, const gpu_group* group)
     const int64_t n = rows_from(group, row);
     gpu_front_mask(s, &group->front, row, n, spectra, mask, stride, high,
                    masked, e->compute);
+    if (s->n_filtered) {
+      gpu_front_filter(s, &group->front, row, n, spectra, mask, stride, masked,
+                       e->compute);
+    }
     cufftExecC2R(group->format->inverse, (cufftComplex*)masked, time);
     gpu_front_tails(s, n, time, tails + row * 2 * s->hop, e->compute);
   }
   gpu_front_play(s, &group->front, tails, e->compute);
+  if (s->n_filtered) {
+    gpu_front_keep_frames(s, &group->front, spectra, e->compute);
+  }
 }
 
 /// Controls to samples, through the fast network

@@ -13,6 +13,10 @@ extern const char* const wide_json;
 /// Rows, states and parts that do not begin at multiples of two or four floats
 extern const char* const odd_json;
 
+/// Taps of all bins on as many past frames as are possible, the last one as far
+/// back as is
+extern const char* const odd_filter_json;
+
 /// Without latency: a delay and fade of a hop, more of the past than of taps
 /// and of the window
 extern const char* const odd_steer_json;

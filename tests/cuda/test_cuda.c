@@ -87,8 +87,27 @@ static void check_noise(const char* closed, size_t n_frames)
   judge("closed, 3 hops at a time", &t);
   t.n_channels = 2;
   t.rate_hz    = 44100;
-  t.hops       = 1;
-  judge("closed, a hop at a time", &t);
+  t.hops       = 2;
+  judge("closed, 2 hops at a time", &t);
+}
+
+/// Past frames that are of the slice, of the one before, or older
+static void check_filter(const char* model, size_t n_hops, size_t hops)
+{
+  static const double rates[] = {16000, 44100, 48000};
+  for (size_t i = 0; i < sizeof rates / sizeof *rates; ++i) {
+    const size_t n         = n_hops * (size_t)rates[i] / 125;
+    const size_t lengths[] = {n, n / 3, n / 2};
+    test_case    t         = simple(model, lengths, 3);
+    t.rate_hz              = rates[i];
+    t.n_channels           = 1 + i % 2;
+    t.hops                 = hops;
+    judge("some hops at a time", &t);
+    t.n_channels         = 2;
+    t.hops               = 7;
+    t.max_attenuation_db = 6.0f;
+    judge("7 hops at a time, at most 6 dB", &t);
+  }
 }
 
 /// Batches of a hundred, long ones, and every precision
@@ -180,15 +199,18 @@ int main(int argc, char** argv)
   char* const odd     = make_model(folder, "odd", odd_json);
   char* const steered = make_model(folder, "steered", model_builder_steer_json);
   char* const odd_steer = make_model(folder, "odd-steer", odd_steer_json);
-  char* const tiers     = make_model(folder, "tiers", model_builder_tiers_json);
-  char* const voice     = preset(presets, "voice");
-  char* const live      = preset(presets, "voice-live");
-  char* const zero      = preset(presets, "voice-zero");
-  char* const int8      = make_int8(folder, "int8", voice);
+  char* const filter = make_model(folder, "filter", model_builder_filter_json);
+  char* const odd_filter = make_model(folder, "odd-filter", odd_filter_json);
+  char* const tiers = make_model(folder, "tiers", model_builder_tiers_json);
+  char* const voice = preset(presets, "voice");
+  char* const live  = preset(presets, "voice-live");
+  char* const zero  = preset(presets, "voice-zero");
+  char* const int8  = make_int8(folder, "int8", voice);
   char* const int8_mamba = make_int8(folder, "int8-mamba", mamba);
 
-  const char* const models[] = {small, mamba, wide, odd,  steered,   odd_steer,
-                                voice, live,  zero, int8, int8_mamba};
+  const char* const models[] = {small,     mamba,  wide,       odd,   steered,
+                                odd_steer, filter, odd_filter, voice, live,
+                                zero,      int8,   int8_mamba};
   check_refusals(small, tiers);
   if (hour && !strcmp(hour, "mamba")) {
     check_hour(mamba, 5000);
@@ -202,6 +224,8 @@ int main(int argc, char** argv)
     check_signals(small, 6000);
     check_signals(steered, 2000);
     check_noise(closed, 18000);
+    check_filter(filter, 30, 1);
+    check_filter(odd_filter, 30, 4);
     for (size_t i = 1; i < sizeof models / sizeof *models; ++i) {
       const test_case t = simple(models[i], some, 1);
       judge("one signal", &t);
@@ -226,14 +250,17 @@ int main(int argc, char** argv)
     check_signals(steered, 160000);
     check_signals(zero, 160000);
     check_noise(closed, 480000);
+    check_filter(filter, 600, 1);
+    check_filter(odd_filter, 600, 4);
+    check_signals(filter, 160000);
     for (size_t i = 0; i < sizeof models / sizeof *models; ++i) {
       check_model(models[i], 160000);
     }
   }
 
-  char* const paths[] = {tiers, small,   closed,    mamba, wide,
-                         odd,   steered, odd_steer, voice, live,
-                         zero,  int8,    int8_mamba};
+  char* const paths[] = {tiers, small,   closed,    mamba,  wide,
+                         odd,   steered, odd_steer, filter, odd_filter,
+                         voice, live,    zero,      int8,   int8_mamba};
   for (size_t i = 0; i < sizeof paths / sizeof *paths; ++i) {
     if (!strncmp(paths[i], folder, strlen(folder))) {
       remove(paths[i]);
