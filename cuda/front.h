@@ -31,6 +31,7 @@ typedef struct {
   maudio_high_band     high;
   int                  n_filtered; ///< Bins that taps on past frames add to
   maudio_filter_config filter;
+  int                  mask_power; ///< 1 or 2
 
   const float*              analysis;
   const float*              synthesis;
@@ -94,6 +95,14 @@ void gpu_front_features(const gpu_spectral*    spectral,
                         int64_t                stride,
                         cudaStream_t           stream);
 
+/// Square the magnitudes of the batch's masks, and scale taps by what their bin
+/// is, where the model has it so
+void gpu_front_square(const gpu_spectral*    spectral,
+                      const gpu_front_batch* batch,
+                      float*                 mask,
+                      int64_t                stride,
+                      cudaStream_t           stream);
+
 /// What the gains above the trained band are made of, high (frames), where it
 /// ends below the rate's; the noise moves on
 void gpu_front_high(const gpu_spectral*    spectral,
@@ -118,7 +127,7 @@ void gpu_front_mask(const gpu_spectral*    spectral,
                     cudaStream_t           stream);
 
 /// The bins below: the sum of those times their masks and of past frames times
-/// their taps, which a frame has after its mask. `stride` is even
+/// their taps, which follow the mask of a frame. `stride` is even
 void gpu_front_filter(const gpu_spectral*    spectral,
                       const gpu_front_batch* batch,
                       int64_t                first_row,
