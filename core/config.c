@@ -188,8 +188,8 @@ read_front_end(maudio_reader* r, const json_t* root, maudio_spectral_config* c)
   read_band_edges(r, json, c);
   c->mask_power = maudio_reader_integer(r, json, "mask_power", 1, 1, 2);
   const json_t* const filter = json_object_get(json, "filter");
-  if (filter && json_object_get(root, "steer")) {
-    maudio_reader_fail(r, "filter",
+  if (json_object_get(root, "steer") && (filter || c->mask_power != 1)) {
+    maudio_reader_fail(r, filter ? "filter" : "mask_power",
                        "goes with a mask, which models with steer lack");
   }
   if (!r->status && filter) {

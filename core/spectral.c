@@ -10,8 +10,7 @@
 /// Samples beyond +180 dBFS would overflow the squares of features
 #define MAX_SAMPLE 1e9f
 
-/// Mid power below this part of the total: the channels cancel, and begin to
-/// at four times as much
+/// Mid power below this part of the total: the channels cancel
 #define CANCELLED 1e-3f
 
 /// Frames of a duration, never longer than it
@@ -186,21 +185,18 @@ static float power(kiss_fft_cpx x)
   return x.r * x.r + x.i * x.i;
 }
 
-/// Two spectra (J) -> one of their common phase and mean power. Where they
-/// cancel the phase is more and more that of the left one: a choice at a limit
-/// would be made by rounding
+/// Two spectra (J) -> one of their common phase and mean power
 static void merge(const maudio_spectral* s,
                   const kiss_fft_cpx*    left,
                   const kiss_fft_cpx*    right)
 {
   for (size_t j = 0; j < s->n_bins; ++j) {
-    const float  total = power(left[j]) + power(right[j]);
-    kiss_fft_cpx mid   = {left[j].r + right[j].r, left[j].i + right[j].i};
-    const float  least = CANCELLED * total;
-    if (power(mid) < 4.0f * least) {
-      const float part = fminf(1.0f, (4.0f - power(mid) / least) / 3.0f);
-      mid.r += part * left[j].r;
-      mid.i += part * left[j].i;
+    const float  left_power  = power(left[j]);
+    const float  right_power = power(right[j]);
+    const float  total       = left_power + right_power;
+    kiss_fft_cpx mid         = {left[j].r + right[j].r, left[j].i + right[j].i};
+    if (power(mid) < CANCELLED * total) {
+      mid = left_power < right_power ? right[j] : left[j];
     }
     const float mid_power = power(mid);
     const float scale = mid_power > 0.0f ? sqrtf(0.5f * total / mid_power) : 0;

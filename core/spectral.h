@@ -95,7 +95,7 @@ float maudio_spectral_power(const maudio_spectral* spectral,
  * spectra (C) of (J) -> features (3K): re, im, level of each bin.
  *
  * Two channels have one set of features: the phase of their sum, or of the
- * left one where they cancel, and their mean power.
+ * louder one where they cancel, and their mean power.
  */
 void maudio_spectral_features(maudio_spectral*           spectral,
                               const maudio_kernels*      kernels,

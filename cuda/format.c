@@ -131,6 +131,7 @@ maudio_status gpu_format_new(const maudio_config* config,
   f->spectral.high         = host.high;
   f->spectral.n_filtered   = (int)host.n_filtered;
   f->spectral.filter       = host.filter;
+  f->spectral.mask_power   = (int)config->spectral.mask_power;
   f->spectral.compress     = host.compress;
   f->spectral.power_floor  = host.power_floor;
   f->spectral.power_scale =

@@ -85,6 +85,27 @@ __launch_bounds__(N_THREADS) void features_kernel(gpu_spectral    s,
   }
 }
 
+__global__ __launch_bounds__(N_THREADS) void square_kernel(gpu_spectral    s,
+                                                           gpu_front_batch b,
+                                                           float*  masks,
+                                                           int64_t stride)
+{
+  float* const mask   = masks + (b.first_frame + blockIdx.x) * stride;
+  const int    n_taps = 2 * (int)s.filter.n_delays;
+  for (int k = threadIdx.x; k < s.n_model_bins; k += N_THREADS) {
+    const float2 m         = mask_bin(mask, k);
+    const float  magnitude = sqrtf(power(m));
+    mask[2 * k]            = magnitude * m.x - 1.0f;
+    mask[2 * k + 1]        = magnitude * m.y;
+    if (k < (int)s.filter.n_bins) {
+      float* const taps = mask + 2 * s.n_model_bins + k * n_taps;
+      for (int i = 0; i < n_taps; ++i) {
+        taps[i] *= magnitude;
+      }
+    }
+  }
+}
+
 /// Keep the magnitude of a gain from falling below `floor`
 __device__ float2 limit(float2 gain, float floor)
 {
@@ -231,6 +252,18 @@ void gpu_front_features(const gpu_spectral*    spectral,
 {
   GPU_LAUNCH(features_kernel, (unsigned)batch->n_frames, N_THREADS, 0, stream,
              *spectral, *batch, spectra, features, stride);
+}
+
+void gpu_front_square(const gpu_spectral*    spectral,
+                      const gpu_front_batch* batch,
+                      float*                 mask,
+                      int64_t                stride,
+                      cudaStream_t           stream)
+{
+  if (spectral->mask_power == 2) {
+    GPU_LAUNCH(square_kernel, (unsigned)batch->n_frames, N_THREADS, 0, stream,
+               *spectral, *batch, mask, stride);
+  }
 }
 
 void gpu_front_mask(const gpu_spectral*    spectral,

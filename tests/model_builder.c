@@ -352,7 +352,7 @@ static void add_steer(model_builder* builder, const maudio_config* config)
   const size_t out[]     = {1, d_model};
   add_uniform(builder, "steer.gain.weight", 2, gain, 0.0f, 0.5f);
   add_uniform(builder, "steer.gain.bias", 1, gain, 0.0f, 0.5f);
-  add_uniform(builder, "steer.filters.weight", 2, filters, 0.0f, 0.1f);
+  add_uniform(builder, "steer.filters.weight", 2, filters, 0.0f, 0.05f);
   add_uniform(builder, "steer.context.weight", 2, context, 0.0f,
               sqrtf(3.0f / (float)width));
   add_uniform(builder, "steer.context.bias", 1, context, 0.0f, 0.1f);
@@ -361,7 +361,7 @@ static void add_steer(model_builder* builder, const maudio_config* config)
     add_block(builder, d_model, 1, &c->blocks[i]);
   }
   add_uniform(builder, "steer.norm_f.weight", 1, &d_model, 1.0f, 0.2f);
-  add_uniform(builder, "steer.out.weight", 2, out, 0.0f, 0.15f);
+  add_uniform(builder, "steer.out.weight", 2, out, 0.0f, 0.08f);
 }
 
 static void add_denoiser(model_builder* builder, const maudio_config* config)

@@ -131,6 +131,27 @@ static void a_filter_needs_a_mask(void** state)
   check_refused(
     "\"d_model\"", "\"steer\": {\"n_gains\": 10}, \"d_model\"",
     "f.st: front_end.filter goes with a mask, which models with steer lack");
+  check_refused(
+    "\"filter\": " FILTER "}, \"d_model\"",
+    "\"mask_power\": 2}, \"steer\": {}, \"d_model\"",
+    "f.st: front_end.mask_power goes with a mask, which models with "
+    "steer lack");
+}
+
+static void a_mask_may_be_squared(void** state)
+{
+  (void)state;
+  maudio_config config;
+  assert_int_equal(parse("", "", &config, NULL), MAUDIO_SUCCESS);
+  assert_int_equal(config.spectral.mask_power, 1);
+  maudio_config_clear(&config);
+  assert_int_equal(
+    parse("\"filter\": {", "\"mask_power\": 2, \"filter\": {", &config, NULL),
+    MAUDIO_SUCCESS);
+  assert_int_equal(config.spectral.mask_power, 2);
+  maudio_config_clear(&config);
+  check_refused("\"filter\": {", "\"mask_power\": 3, \"filter\": {",
+                "f.st: front_end.mask_power is 3, expected 1 to 2");
 }
 
 int main(void)
@@ -139,6 +160,7 @@ int main(void)
     cmocka_unit_test(a_filter_is_read),
     cmocka_unit_test(without_one_there_is_none),
     cmocka_unit_test(other_values_are_refused),
-    cmocka_unit_test(a_filter_needs_a_mask)};
+    cmocka_unit_test(a_filter_needs_a_mask),
+    cmocka_unit_test(a_mask_may_be_squared)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,8 @@ NETWORKS = {
 }
 
 FILTERED = {**NETWORKS["bands"],
-            "front_end": dict(NETWORKS["bands"]["front_end"], filter={"n_bins": 50, "delays": [1, 2, 5]})}
+            "front_end": dict(NETWORKS["bands"]["front_end"], mask_power=2,
+                              filter={"n_bins": 50, "delays": [1, 2, 5]})}
 STEERED = {
     "front_end": dict(FRONT_END, window_ms=8, hop_ms=2, band_edges=[0, 8, 20, 65]), "d_model": 12, "blocks": [
         {"mixer": "mamba2", "d_inner": 24, "d_state": 6, "headdim": 8},

@@ -341,6 +341,7 @@ class Denoiser(BandNetwork):
     def __init__(self, cfg):
         super().__init__(cfg)
         self.band_out = BandLinear(self.edges, 2, cfg["d_model"], "out")
+        self.mask_power = cfg["front_end"].get("mask_power", 1)
         self.filter = None
         if "filter" in cfg["front_end"]:
             self.filter = PastFilter(cfg["front_end"])
@@ -349,7 +350,7 @@ class Denoiser(BandNetwork):
             self.filter_out.weight.data.zero_()
 
     def network(self, features):
-        """features (B, T, 3K) -> (B, T, 2K + 2PF): mask less 1 and, bin by bin, P taps, each re and im."""
+        """features (B, T, 3K) -> (B, T, 2K + 2PF): mask less 1, before its power, and, bin by bin, P taps, each re and im."""
         x = self.bands(features)
         out = self.band_out(x)
         return (out if self.filter is None else torch.cat([out, self.filter_out(x)], -1)).float()
@@ -367,6 +368,9 @@ class Denoiser(BandNetwork):
         masked = spectrum * (1 + mask)
         if self.filter is not None:
             masked = masked + self.filter(spectrum, taps)
+        if self.mask_power != 1:
+            power = (1 + mask.real).square() + mask.imag.square() + 1e-12
+            masked = masked * power ** (0.5 * (self.mask_power - 1))
         return self.front_end.inverse(masked, noisy.shape[-1])
 
 

@@ -21,13 +21,15 @@ static double rate_of(const test_case* t, size_t i)
   return i % 2 && t->odd_rate_hz > 0.0 ? t->odd_rate_hz : t->rate_hz;
 }
 
-/// Something like a voice in noise, some of it silent
+/// Something like a voice in noise, some of it silent. Channels do not cancel:
+/// which of them has the phase then is decided by rounding
 static void make_signal(const test_case* t, size_t i, unsigned c, float* x)
 {
   uint32_t seed = (uint32_t)(i * 2 + c) + 1;
   for (size_t k = 0; k < t->lengths[i]; ++k) {
     const double at    = (double)k / rate_of(t, i);
-    const double voice = sin(880 * at + 3 * sin(19 * at)) * sin(12 * at + c);
+    const double side  = c ? 0.6 + 0.3 * sin(5 * at) : 1.0;
+    const double voice = sin(880 * at + 3 * sin(19 * at)) * sin(12 * at) * side;
     seed               = seed * 1664525U + 1013904223U;
     const double noise = (double)(seed >> 8) / 8388608.0 - 1.0;
     const bool   quiet = (size_t)(at * 3) % 7 == 6;
