@@ -1,16 +1,16 @@
 #!/bin/bash
 # What is checked and measured on a GPU, from a folder that bundle.sh made: check.sh LOGS [STEP...]
-# Steps: test, memcheck and racecheck at once; then hour, bench and bulk. Without any: all but hour.
+# Steps: compare, memcheck and racecheck at once; then hour, bench and bulk. Without any: all but hour.
 # LIMIT is the most seconds of a step (560), HOURS the size of the archive of bulk (5).
 set -uo pipefail
 if [ $# -lt 1 ]; then
-  echo "usage: $0 LOGS [test] [memcheck] [racecheck] [hour] [bench] [bulk]" >&2
+  echo "usage: $0 LOGS [compare] [memcheck] [racecheck] [hour] [bench] [bulk]" >&2
   exit 2
 fi
 mkdir -p "$1"
 logs=$(cd "$1" && pwd)
 shift
-steps=${*:-test memcheck racecheck bench bulk}
+steps=${*:-compare memcheck racecheck bench bulk}
 cd "$(dirname "$0")" || exit
 export PATH=$PATH:/usr/local/cuda/bin
 export LD_LIBRARY_PATH=$PWD/lib:/usr/local/cuda/lib64
@@ -36,8 +36,8 @@ run_sanitizer() {
 
 echo "version $(cat version), $(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | head -1)"
 jobs=()
-if wants test; then
-  run test ./test_cuda presets &
+if wants compare; then
+  run compare ./test_cuda presets &
   jobs+=($!)
 fi
 for tool in memcheck racecheck; do
