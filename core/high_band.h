@@ -100,7 +100,7 @@ maudio_high_band_gain(maudio_high_mask mask, float power, float noise)
   if (above > 0.0f) {
     speech = (above < 1.0f ? above : 1.0f) * open;
   }
-  return expf(1.25f * (1.0f - speech) * logf(mask.gain + 1e-6f));
+  return expf(1.4f * (1.0f - speech) * logf(mask.gain + 1e-6f));
 }
 
 #endif /* MAUDIO_HIGH_BAND_H */
