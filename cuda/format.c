@@ -23,7 +23,7 @@ copy_tables(gpu_format* f, const maudio_spectral* host, maudio_error* error)
      (const void**)&s->sources},
     {host->masks, host->n_bins * sizeof *host->masks, (const void**)&s->masks},
     {host->turns,
-     host->filter.n_bins * host->filter.n_delays * sizeof *host->turns,
+     sizeof *host->turns * host->filter.n_bins * host->filter.n_delays,
      (const void**)&s->turns},
   };
   maudio_status status = MAUDIO_SUCCESS;

@@ -41,9 +41,8 @@ static float* take(const maudio_cuda_signal* s, size_t* at, size_t n)
 static size_t count_kept(const gpu_spectral* front)
 {
   const maudio_filter_config* const filter = &front->filter;
-  return filter->n_bins ? filter->delays[filter->n_delays - 1] * 2 *
-                            (size_t)front->n_filtered
-                        : 0;
+  const size_t n_floats = (size_t)2 * (size_t)front->n_filtered;
+  return filter->n_bins ? n_floats * filter->delays[filter->n_delays - 1] : 0;
 }
 
 /// Divide the state, beginning with that of the network; return its floats
