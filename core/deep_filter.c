@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#define PI 3.14159265358979323846
-
 /// Less of the power than this part is nothing, which has no phase
 #define NOTHING 1e-12f
 
@@ -59,7 +57,7 @@ void maudio_deep_filter_init(maudio_spectral* s)
   for (size_t k = 0; k < filter->n_bins; ++k) {
     for (size_t p = 0; p < filter->n_delays; ++p) {
       const double turns = (double)(k * filter->delays[p]) * hop;
-      const double angle = 2.0 * PI * (turns - floor(turns));
+      const double angle = 2.0 * MAUDIO_PI * (turns - floor(turns));
       s->turns[k * filter->n_delays + p] =
         (kiss_fft_cpx){(float)cos(angle), (float)sin(angle)};
     }

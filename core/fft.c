@@ -2,8 +2,6 @@
 
 #include <math.h>
 
-#define PI 3.14159265358979323846
-
 /// Of the first two stages, whose vectors hold several twiddles
 #define LANE_STRIDE 16
 
@@ -69,7 +67,7 @@ static void init_stage(maudio_fft_stage* s, float* twiddles)
 {
   const size_t repeats = s->stride < LANE_STRIDE ? s->stride : 1;
   const size_t width   = s->n * repeats;
-  const double angle   = 2.0 * PI / (double)(s->n * s->radix);
+  const double angle   = 2.0 * MAUDIO_PI / (double)(s->n * s->radix);
   for (size_t k = 1; k < s->radix; ++k) {
     float* const re = twiddles + 2 * (k - 1) * width;
     float* const im = re + width;
@@ -92,8 +90,8 @@ void maudio_fft_init(maudio_fft* fft)
   const size_t n     = plan->n;
   float*       table = fft->tables;
   for (size_t k = 0; k < n; ++k) {
-    table[k]     = (float)cos(PI * (double)k / (double)n);
-    table[n + k] = (float)sin(PI * (double)k / (double)n);
+    table[k]     = (float)cos(MAUDIO_PI * (double)k / (double)n);
+    table[n + k] = (float)sin(MAUDIO_PI * (double)k / (double)n);
   }
   plan->turns = table;
   table += 2 * n;

@@ -10,6 +10,8 @@
 
 #include <kiss_fftr.h>
 
+#define MAUDIO_PI 3.14159265358979323846
+
 typedef struct {
   size_t                size; ///< Samples, even, of factors 2, 3, 5
   const maudio_kernels* kernels;

@@ -5,8 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#define PI 3.14159265358979323846
-
 /// Samples beyond +180 dBFS would overflow the squares of features
 #define MAX_SAMPLE 1e9f
 
@@ -59,9 +57,9 @@ void maudio_spectral_carve(maudio_spectral* s, maudio_carver* carver)
 static double window_at(const maudio_spectral* s, size_t i)
 {
   const size_t rise = s->window - s->hop;
-  return i < rise
-           ? sin(PI * ((double)i + 0.5) / (2.0 * (double)rise))
-           : cos(PI * ((double)(i - rise) + 0.5) / (2.0 * (double)s->hop));
+  return i < rise ? sin(MAUDIO_PI * ((double)i + 0.5) / (2.0 * (double)rise))
+                  : cos(MAUDIO_PI * ((double)(i - rise) + 0.5) /
+                        (2.0 * (double)s->hop));
 }
 
 /// Fill the windows; their product over the last two hops is a Hann window.
@@ -83,7 +81,8 @@ static double init_windows(maudio_spectral* s)
   s->window_sum      = (float)sum;
   const size_t start = s->window - 2 * s->hop;
   for (size_t i = 0; i < 2 * s->hop; ++i) {
-    const double half = sin(PI * ((double)i + 0.5) / (2.0 * (double)s->hop));
+    const double half =
+      sin(MAUDIO_PI * ((double)i + 0.5) / (2.0 * (double)s->hop));
     s->synthesis[i] =
       (float)(half * half / window_at(s, start + i) * sum / (double)s->n_fft);
   }
@@ -104,7 +103,7 @@ static void init_sources(maudio_spectral* s, double centre)
     }
     const double lower    = floor(at + 1e-6);
     const double fraction = fmax(0.0, at - lower);
-    const double angle    = 2.0 * PI * centre / (double)s->n_fft;
+    const double angle    = 2.0 * MAUDIO_PI * centre / (double)s->n_fft;
     const double turn0    = -angle * fraction;
     const double turn1    = angle * (1.0 - fraction);
 
