@@ -92,9 +92,9 @@ static void synthesise(maudio_cuda_engine* e, const gpu_group* group)
   const int64_t       stride  = (int64_t)gpu_network_out(e->network);
   if (group->front.n_frames) {
     gpu_front_square(s, &group->front, mask, stride, e->compute);
-  }
-  if (s->high.n_bands && group->front.n_frames) {
-    gpu_front_high(s, &group->front, spectra, mask, stride, high, e->compute);
+    if (s->high.n_bands) {
+      gpu_front_high(s, &group->front, spectra, mask, stride, high, e->compute);
+    }
   }
   for (int64_t row = 0; row < group->n_rows; row += GPU_FFT_ROWS) {
     const int64_t n = rows_from(group, row);
