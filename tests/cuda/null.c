@@ -196,10 +196,10 @@ bool check(const char* what, const test_case* t)
   maudio_model*       model  = NULL;
   test_run            run    = {.done = {0}};
   must(maudio_cuda_open(t->model, 0, t->precision, &engine, &error), &error);
-  // With VNNI the CPU rounds what int8 is multiplied with, the GPU does not
+  // Vectors of integers round what int8 is multiplied with, the GPU does not
   const bool is_int8 = strstr(t->model, "int8") != NULL;
   if (is_int8) {
-    setenv("MAUDIO_KERNELS", "avx2", 1);
+    setenv("MAUDIO_KERNELS", "scalar", 1);
   }
   must(maudio_model_open(t->model, &model, &error), &error);
   if (is_int8) {
