@@ -1,5 +1,7 @@
 #include "host.h"
 
+#include "host_features.h"
+
 #include <lv2/atom/atom.h>
 #include <lv2/atom/forge.h>
 #include <lv2/atom/util.h>
@@ -7,7 +9,6 @@
 #include <lv2/patch/patch.h>
 #include <pthread.h>
 #include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,6 @@
 
 #include <cmocka.h>
 
-#define N_URIDS 256
 #define N_MESSAGES 64
 #define N_BUFFER 8192
 
@@ -61,89 +61,9 @@ struct host {
   bool            is_ended;
 };
 
-static char* urids[N_URIDS];
-static char  logged[512];
-
-static LV2_URID map_uri(LV2_URID_Map_Handle handle, const char* uri)
+static LV2_URID map_uri(const char* uri)
 {
-  (void)handle;
-  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-  pthread_mutex_lock(&mutex);
-  LV2_URID i = 0;
-  while (urids[i] && strcmp(urids[i], uri)) {
-    ++i;
-  }
-  if (!urids[i]) {
-    urids[i] = strdup(uri);
-  }
-  pthread_mutex_unlock(&mutex);
-  assert_true(i + 1 < N_URIDS);
-  return i + 1;
-}
-
-static const char* unmap_uri(LV2_URID_Unmap_Handle handle, LV2_URID urid)
-{
-  (void)handle;
-  return urid && urid <= N_URIDS ? urids[urid - 1] : NULL;
-}
-
-static int log_vprintf(LV2_Log_Handle handle,
-                       LV2_URID       type,
-                       const char*    format,
-                       va_list        arguments)
-{
-  (void)handle;
-  (void)type;
-  return vsnprintf(logged, sizeof logged, format, arguments);
-}
-
-static int
-log_printf(LV2_Log_Handle handle, LV2_URID type, const char* format, ...)
-{
-  va_list arguments;
-  va_start(arguments, format);
-  const int n = log_vprintf(handle, type, format, arguments);
-  va_end(arguments);
-  return n;
-}
-
-static LV2_URID_Map   urid_map   = {NULL, map_uri};
-static LV2_URID_Unmap urid_unmap = {NULL, unmap_uri};
-static LV2_Log_Log    urid_log   = {NULL, log_printf, log_vprintf};
-
-static const LV2_Feature map_feature   = {LV2_URID__map, &urid_map};
-static const LV2_Feature unmap_feature = {LV2_URID__unmap, &urid_unmap};
-static const LV2_Feature log_feature   = {LV2_LOG__log, &urid_log};
-
-LV2_URID_Map* host_map(void)
-{
-  return &urid_map;
-}
-
-LV2_URID_Unmap* host_unmap(void)
-{
-  return &urid_unmap;
-}
-
-LilvWorld* host_world(void)
-{
-  static LilvWorld* world;
-  if (!world) {
-    world = lilv_world_new();
-    assert_non_null(world);
-    lilv_world_load_all(world);
-  }
-  return world;
-}
-
-const LilvPlugin* host_plugin(const char* uri)
-{
-  LilvNode* const         node    = lilv_new_uri(host_world(), uri);
-  const LilvPlugins*      plugins = lilv_world_get_all_plugins(host_world());
-  const LilvPlugin* const plugin  = lilv_plugins_get_by_uri(plugins, node);
-  lilv_node_free(node);
-  assert_non_null(plugin);
-  return plugin;
+  return host_map()->map(NULL, uri);
 }
 
 static LV2_Worker_Status push(queue* q, uint32_t size, const void* data)
@@ -280,7 +200,7 @@ host* host_new(const char* uri, double rate_hz, host_worker worker)
   h->schedule         = (LV2_Worker_Schedule){h, schedule_work};
   h->schedule_feature = (LV2_Feature){LV2_WORKER__schedule, &h->schedule};
   const LV2_Feature* const features[] = {
-    &map_feature, &unmap_feature, &log_feature,
+    &host_map_feature, &host_unmap_feature, &host_log_feature,
     worker == HOST_NO_WORKER ? NULL : &h->schedule_feature, NULL};
 
   const LilvPlugin* const plugin = host_plugin(uri);
@@ -297,7 +217,7 @@ host* host_new(const char* uri, double rate_hz, host_worker worker)
   float defaults[2 * MAUDIO_MAX_CHANNELS + N_GENERATOR_PORTS];
   lilv_plugin_get_port_ranges_float(plugin, NULL, NULL, defaults);
   memcpy(h->ports, defaults + n_audio, h->n_ports * sizeof h->ports[0]);
-  lv2_atom_forge_init(&h->forge, &urid_map);
+  lv2_atom_forge_init(&h->forge, host_map());
   begin_control(h);
   connect_ports(h);
   pthread_mutex_init(&h->mutex, NULL);
@@ -345,13 +265,13 @@ static void read_notify(host* h)
     const LV2_Atom_Object* object   = (const LV2_Atom_Object*)&event->body;
     const LV2_Atom_URID*   property = NULL;
     const LV2_Atom*        value    = NULL;
-    assert_int_equal(object->body.otype, map_uri(NULL, LV2_PATCH__Set));
-    lv2_atom_object_get(object, map_uri(NULL, LV2_PATCH__property), &property,
-                        map_uri(NULL, LV2_PATCH__value), &value, 0);
+    assert_int_equal(object->body.otype, map_uri(LV2_PATCH__Set));
+    lv2_atom_object_get(object, map_uri(LV2_PATCH__property), &property,
+                        map_uri(LV2_PATCH__value), &value, 0);
     assert_non_null(property);
-    assert_int_equal(property->body, map_uri(NULL, HOST_MODEL));
+    assert_int_equal(property->body, map_uri(HOST_MODEL));
     assert_non_null(value);
-    assert_int_equal(value->type, map_uri(NULL, LV2_ATOM__Path));
+    assert_int_equal(value->type, map_uri(LV2_ATOM__Path));
     const char* const path = (const char*)LV2_ATOM_BODY_CONST(value);
     assert_int_equal(value->size, strlen(path) + 1);
     strcpy(h->told, path);
@@ -459,11 +379,11 @@ static void send_message(host* h, const char* type, const char* path)
   LV2_Atom_Forge_Frame  object;
   LV2_Atom_Forge* const forge = &h->forge;
   lv2_atom_forge_frame_time(forge, 0);
-  lv2_atom_forge_object(forge, &object, 0, map_uri(NULL, type));
-  lv2_atom_forge_key(forge, map_uri(NULL, LV2_PATCH__property));
-  lv2_atom_forge_urid(forge, map_uri(NULL, HOST_MODEL));
+  lv2_atom_forge_object(forge, &object, 0, map_uri(type));
+  lv2_atom_forge_key(forge, map_uri(LV2_PATCH__property));
+  lv2_atom_forge_urid(forge, map_uri(HOST_MODEL));
   if (path) {
-    lv2_atom_forge_key(forge, map_uri(NULL, LV2_PATCH__value));
+    lv2_atom_forge_key(forge, map_uri(LV2_PATCH__value));
     lv2_atom_forge_path(forge, path, (uint32_t)strlen(path));
   }
   lv2_atom_forge_pop(forge, &object);
@@ -472,7 +392,7 @@ static void send_message(host* h, const char* type, const char* path)
 void host_send_midi(host* h, uint32_t frame, const uint8_t* bytes)
 {
   lv2_atom_forge_frame_time(&h->forge, frame);
-  lv2_atom_forge_atom(&h->forge, 3, map_uri(NULL, LV2_MIDI__MidiEvent));
+  lv2_atom_forge_atom(&h->forge, 3, map_uri(LV2_MIDI__MidiEvent));
   lv2_atom_forge_write(&h->forge, bytes, 3);
 }
 
@@ -491,14 +411,6 @@ const char* host_told(host* h)
   const bool is_told = h->is_told;
   h->is_told         = false;
   return is_told ? h->told : NULL;
-}
-
-const char* host_logged(void)
-{
-  static char taken[sizeof logged];
-  memcpy(taken, logged, sizeof taken);
-  logged[0] = '\0';
-  return taken;
 }
 
 void host_copy_file(const char* from, const char* to)
