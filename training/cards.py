@@ -9,7 +9,7 @@ COLUMN = "this preset"
 ROWS = {                        # first words of a row: set, tag of its items, metrics
     "evalset": ("evalset", "mix", ("pesq", "si_sdr_db")),
     "DNSMOS OVRL": ("evalset", "mix", ("ovrl",)),
-    "82 pairs of VoiceBank+DEMAND": ("vbd", "mix", ("pesq", "si_sdr_db")),
+    "71 pairs of VoiceBank+DEMAND": ("vbd", "mix", ("pesq", "si_sdr_db")),
     "clean in": ("evalset", "clean", ("pesq",)),
     "noise alone": ("evalset", "noise", ("attenuation_db",)),
 }
