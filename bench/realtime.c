@@ -2,6 +2,7 @@
 #include "bench.h"
 
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -16,6 +17,7 @@ typedef struct {
   size_t      block; ///< Frames of a call
   double      seconds;
   unsigned    n_channels;
+  bool        is_silent;
 } options;
 
 static const char usage[] =
@@ -29,6 +31,7 @@ static const char usage[] =
   "  -c, --channels N     1 or 2 channels (1)\n"
   "  -s, --seconds N      seconds of audio (30)\n"
   "      --hour           an hour of audio: is cost and memory constant?\n"
+  "      --silence        of zeros instead of a tone in noise\n"
   "  -h, --help           show this\n"
   "\n"
   "MAUDIO_KERNELS=scalar|avx2|avx512|avx512vnni|neon selects kernels.\n";
@@ -44,6 +47,7 @@ static int parse(int argc, char** argv, options* o)
     {"channels", required_argument, NULL, 'c'},
     {"seconds", required_argument, NULL, 's'},
     {"hour", no_argument, NULL, 'H'},
+    {"silence", no_argument, NULL, 'S'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0}};
   int option = 0;
@@ -70,6 +74,9 @@ static int parse(int argc, char** argv, options* o)
       break;
     case 'H':
       o->seconds = HOUR;
+      break;
+    case 'S':
+      o->is_silent = true;
       break;
     case 'h':
       fputs(usage, stdout);
@@ -107,7 +114,9 @@ static void measure(const options* o, maudio_stream* stream, measurement* m)
   float*       signal   = (float*)calloc(n_signal + o->block, sizeof(float));
   float*       out      = (float*)calloc(2 * o->block, sizeof(float));
   if (signal && out) {
-    bench_signal(signal, n_signal, o->rate_hz);
+    if (!o->is_silent) {
+      bench_signal(signal, n_signal, o->rate_hz);
+    }
     float* const outs[] = {out, out + o->block};
     maudio_stream_reset(stream);
 
@@ -154,8 +163,9 @@ static void report(const options*       o,
   printf("model           %s, %.2f M parameters, %.0f MMAC/s\n", info.name,
          1e-6 * (double)info.n_parameters, 1e-6 * info.macs_per_second);
   printf("kernels         %s\n", maudio_kernels_name());
-  printf("signal          %.0f Hz, %u channels, blocks of %zu, %.1f s\n",
-         o->rate_hz, o->n_channels, o->block, audio);
+  printf("signal          %s, %.0f Hz, %u channels, blocks of %zu, %.1f s\n",
+         o->is_silent ? "silence" : "tone in noise", o->rate_hz, o->n_channels,
+         o->block, audio);
   printf("latency         %.2f ms\n",
          1000.0 * (double)maudio_stream_latency(stream) / o->rate_hz);
   printf("realtime factor %.5f\n", m->cpu_seconds / audio);

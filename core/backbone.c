@@ -112,6 +112,22 @@ void maudio_backbone_norm(const maudio_backbone* backbone,
   norm_rows(backbone, n_rows, x, backbone->norm_f, y);
 }
 
+static void run_layers(const maudio_backbone* backbone,
+                       size_t                 n_layers,
+                       size_t                 n_frames,
+                       size_t                 window,
+                       float*                 x,
+                       float*                 y,
+                       float*                 state,
+                       float*                 scratch)
+{
+  for (size_t i = 0; i < n_layers; ++i) {
+    maudio_backbone_step(backbone, i, n_frames, backbone->n_bands, window, x, y,
+                         state, scratch);
+    state += maudio_mixer_state(backbone->layers[i].mixer, window);
+  }
+}
+
 void maudio_backbone_run(const maudio_backbone* backbone,
                          size_t                 n_frames,
                          size_t                 window,
@@ -120,10 +136,22 @@ void maudio_backbone_run(const maudio_backbone* backbone,
                          float*                 state,
                          float*                 scratch)
 {
-  for (size_t i = 0; i < backbone->n_layers; ++i) {
-    maudio_backbone_step(backbone, i, n_frames, backbone->n_bands, window, x, y,
-                         state, scratch);
-    state += maudio_mixer_state(backbone->layers[i].mixer, window);
-  }
+  run_layers(backbone, backbone->n_layers, n_frames, window, x, y, state,
+             scratch);
   maudio_backbone_norm(backbone, n_frames * backbone->n_bands, x, y);
+}
+
+void maudio_backbone_move(const maudio_backbone* backbone,
+                          size_t                 n_frames,
+                          size_t                 window,
+                          float*                 x,
+                          float*                 y,
+                          float*                 state,
+                          float*                 scratch)
+{
+  size_t n = backbone->n_layers;
+  while (n && !maudio_mixer_state(backbone->layers[n - 1].mixer, window)) {
+    --n;
+  }
+  run_layers(backbone, n, n_frames, window, x, y, state, scratch);
 }

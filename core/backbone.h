@@ -84,4 +84,14 @@ void maudio_backbone_run(const maudio_backbone* backbone,
                          float*                 state,
                          float*                 scratch);
 
+/// As maudio_backbone_run(), for the state alone: blocks after the last one
+/// that has any are left out. y is working memory
+void maudio_backbone_move(const maudio_backbone* backbone,
+                          size_t                 n_frames,
+                          size_t                 window,
+                          float*                 x,
+                          float*                 y,
+                          float*                 state,
+                          float*                 scratch);
+
 #endif /* MAUDIO_BACKBONE_H */

@@ -305,6 +305,11 @@ void maudio_model_run(const maudio_model* model,
   float* const x        = scratch;      // (n_frames, S, D')
   float* const y        = x + n_floats; // (n_frames, S, D')
   maudio_band_front_in(&model->bands, n_frames, features, x);
+  if (!mask) {
+    maudio_backbone_move(backbone, n_frames, NO_WINDOW, x, y, state,
+                         y + n_floats);
+    return;
+  }
   maudio_backbone_run(backbone, n_frames, NO_WINDOW, x, y, state, y + n_floats);
   maudio_band_front_out(&model->bands, n_frames, y, mask);
 }

@@ -51,7 +51,8 @@ maudio_status maudio_model_build(maudio_config*  config,
  * Run a denoiser over up to n_chunk frames.
  *
  * @param features (n_frames, 3K): of each bin re, im, level.
- * @param[out] mask (n_frames, n_mask), as maudio_band_front_out() writes it.
+ * @param[out] mask (n_frames, n_mask), as maudio_band_front_out() writes it;
+ * NULL: the state alone moves on.
  * @param state n_state floats, all 0 at the start of a signal.
  * @param scratch n_scratch floats.
  */

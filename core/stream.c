@@ -97,6 +97,7 @@ void maudio_stream_reset(maudio_stream* stream)
   scalars->energy     = (maudio_spectral_energy){0};
   scalars->position   = 0;
   scalars->is_started = 0;
+  scalars->n_silent   = 0;
   maudio_stream_type(stream)->reset(stream);
 }
 

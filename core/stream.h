@@ -29,6 +29,7 @@ typedef struct {
   uint64_t               position; ///< Frames since the last full hop
   uint64_t               is_started;
   uint64_t               has_hop; ///< Without latency: one is complete
+  uint64_t n_silent; ///< With a mask: hops of zeros up to now, all channels
 } maudio_stream_scalars;
 
 /// What a stream has whose model makes a mask
@@ -36,6 +37,7 @@ typedef struct {
   size_t n_past;  ///< Frames kept before the present hop
   size_t n_kept;  ///< Spectra kept before the present one, for the filter
   size_t n_frame; ///< Floats of one of them
+  size_t n_heard; ///< Hops that a frame hears, those that the filter keeps too
 
   // State
   float* line[MAUDIO_MAX_CHANNELS];    ///< (n_past + chunk * hop) of the input
@@ -50,6 +52,7 @@ typedef struct {
   float*        features;                     ///< (chunk, 3K)
   float*        mask;                         ///< (chunk, n_mask)
   float*        tail;                         ///< (2 * hop)
+  bool*         is_silent;                    ///< (chunk)
   float*        scratch;                      ///< (model->n_scratch)
 } maudio_masker;
 

@@ -13,6 +13,8 @@ static void plan(maudio_stream* stream)
   stream->masker.n_past  = before > 2 * s->hop ? before : 2 * s->hop;
   stream->masker.n_kept  = maudio_deep_filter_reach(s);
   stream->masker.n_frame = maudio_deep_filter_stride(s);
+  stream->masker.n_heard =
+    (s->window + s->hop - 1) / s->hop + stream->masker.n_kept;
 }
 
 static void carve(maudio_stream* stream, maudio_carver* carver)
@@ -37,7 +39,8 @@ static void carve(maudio_stream* stream, maudio_carver* carver)
     maudio_carve(carver, chunk * model->bands.n_features * sizeof(float));
   m->mask = maudio_carve(carver, chunk * model->bands.n_mask * sizeof(float));
   m->tail = maudio_carve(carver, 2 * s->hop * sizeof(float));
-  m->scratch = maudio_carve(carver, model->n_scratch * sizeof(float));
+  m->is_silent = maudio_carve(carver, chunk * sizeof *m->is_silent);
+  m->scratch   = maudio_carve(carver, model->n_scratch * sizeof(float));
 }
 
 static size_t segments(const maudio_stream* stream, maudio_segment* to)
@@ -80,41 +83,100 @@ static void play_frame(maudio_stream* stream, unsigned channel, size_t i)
   }
 }
 
+/// Count hop `i` if it is silent; return whether frame `i` hears nothing else,
+/// whatever the mask
+static bool hears_silence(maudio_stream* stream, size_t i)
+{
+  const maudio_masker* m   = &stream->masker;
+  const size_t         hop = stream->spectral.hop;
+  for (unsigned c = 0; c < stream->n_channels; ++c) {
+    const float* const x = m->line[c] + m->n_past + i * hop;
+    for (size_t j = 0; j < hop; ++j) {
+      if (x[j] != 0.0f) {
+        stream->scalars.n_silent = 0;
+        return false;
+      }
+    }
+  }
+  return ++stream->scalars.n_silent >= m->n_heard;
+}
+
+/// Make the features of frame `i`
+static void analyse_frame(maudio_stream* stream, size_t i)
+{
+  const maudio_masker* const m = &stream->masker;
+  maudio_spectral* const     s = &stream->spectral;
+
+  const kiss_fft_cpx* spectra[MAUDIO_MAX_CHANNELS] = {NULL};
+  for (unsigned c = 0; c < stream->n_channels; ++c) {
+    const float* const  end      = m->line[c] + m->n_past + (i + 1) * s->hop;
+    kiss_fft_cpx* const spectrum = m->spectra[c] + i * s->n_bins;
+    if (m->is_silent[i]) {
+      memset(spectrum, 0, s->n_bins * sizeof *spectrum);
+    } else {
+      maudio_spectral_forward(s, end - s->window, spectrum);
+    }
+    spectra[c] = spectrum;
+  }
+  maudio_spectral_features(s, stream->model->kernels, spectra,
+                           m->features + i * stream->model->bands.n_features);
+}
+
+/// Play what is left of the frames before `i`, which is silent
+static void play_silence(maudio_stream* stream, size_t i)
+{
+  const maudio_masker* m   = &stream->masker;
+  const size_t         hop = stream->spectral.hop;
+  for (unsigned c = 0; c < stream->n_channels; ++c) {
+    memcpy(m->wet[c] + (i + 1) * hop, m->overlap[c], hop * sizeof(float));
+    memset(m->overlap[c], 0, hop * sizeof(float));
+    memset(m->frames[c] + (m->n_kept + i) * m->n_frame, 0,
+           m->n_frame * sizeof(float));
+  }
+  stream->scalars.energy = (maudio_spectral_energy){0};
+}
+
+/// Apply the mask of frame `i` and play it
+static void play_masked(maudio_stream* stream, size_t i, float floor)
+{
+  const maudio_masker* const m = &stream->masker;
+  maudio_spectral* const     s = &stream->spectral;
+
+  kiss_fft_cpx* spectra[MAUDIO_MAX_CHANNELS] = {NULL};
+  float*        frames[MAUDIO_MAX_CHANNELS]  = {NULL};
+  for (unsigned c = 0; c < stream->n_channels; ++c) {
+    spectra[c] = m->spectra[c] + i * s->n_bins;
+    frames[c]  = m->frames[c] + (m->n_kept + i) * m->n_frame;
+  }
+  stream->scalars.energy = maudio_spectral_apply(
+    s, stream->model->kernels, m->mask + i * stream->model->bands.n_mask, floor,
+    m->noise, frames, spectra);
+  for (unsigned c = 0; c < stream->n_channels; ++c) {
+    play_frame(stream, c, i);
+  }
+}
+
 /// Run the hops that end in the line, the first `n_left` frames from now
 static void run_hops(maudio_stream* stream, size_t n_hops, size_t n_left)
 {
-  const maudio_model*    model = stream->model;
-  maudio_spectral* const s     = &stream->spectral;
-  maudio_masker* const   m     = &stream->masker;
-
+  const maudio_masker* const m           = &stream->masker;
+  bool                       needs_masks = false;
   for (size_t i = 0; i < n_hops; ++i) {
-    const kiss_fft_cpx* spectra[MAUDIO_MAX_CHANNELS] = {NULL};
-    for (unsigned c = 0; c < stream->n_channels; ++c) {
-      const float* const  end      = m->line[c] + m->n_past + (i + 1) * s->hop;
-      kiss_fft_cpx* const spectrum = m->spectra[c] + i * s->n_bins;
-      maudio_spectral_forward(s, end - s->window, spectrum);
-      spectra[c] = spectrum;
-    }
-    maudio_spectral_features(s, model->kernels, spectra,
-                             m->features + i * model->bands.n_features);
+    m->is_silent[i] = hears_silence(stream, i);
+    needs_masks     = needs_masks || !m->is_silent[i];
+    analyse_frame(stream, i);
   }
 
-  maudio_model_run(model, n_hops, m->features, m->mask, m->network, m->scratch);
+  maudio_model_run(stream->model, n_hops, m->features,
+                   needs_masks ? m->mask : NULL, m->network, m->scratch);
 
   for (size_t i = 0; i < n_hops; ++i) {
-    const float floor = maudio_stream_ramp(
-      stream, MAUDIO_PARAM_MAX_ATTENUATION_DB, n_left + i * s->hop);
-    kiss_fft_cpx* spectra[MAUDIO_MAX_CHANNELS] = {NULL};
-    float*        frames[MAUDIO_MAX_CHANNELS]  = {NULL};
-    for (unsigned c = 0; c < stream->n_channels; ++c) {
-      spectra[c] = m->spectra[c] + i * s->n_bins;
-      frames[c]  = m->frames[c] + (m->n_kept + i) * m->n_frame;
-    }
-    stream->scalars.energy = maudio_spectral_apply(
-      s, model->kernels, m->mask + i * model->bands.n_mask, floor, m->noise,
-      frames, spectra);
-    for (unsigned c = 0; c < stream->n_channels; ++c) {
-      play_frame(stream, c, i);
+    if (m->is_silent[i]) {
+      play_silence(stream, i);
+    } else {
+      play_masked(stream, i,
+                  maudio_stream_ramp(stream, MAUDIO_PARAM_MAX_ATTENUATION_DB,
+                                     n_left + i * stream->spectral.hop));
     }
   }
 }
