@@ -12,9 +12,6 @@
 #define VEC_MAX(a, b) ((vec)_mm512_max_ps(a, b))
 #define VEC_MIN(a, b) ((vec)_mm512_min_ps(a, b))
 #define VEC_DIVIDE(a, b) divide(a, b)
-#define VEC_CODES(p)        \
-  ((vec)_mm512_cvtepi32_ps( \
-    _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i_u*)(p)))))
 #define GEMM_SUMS 24
 #define GEMM_TALL 6
 

@@ -8,11 +8,10 @@
 #include "kernels_avx512.h"
 
 #include "kernels.h"
+#include "kernels_inline.h"
 
 #include <math.h>
 #include <string.h>
-
-#define INLINE static inline __attribute__((always_inline))
 
 #define VNNI_ROWS 6
 #define VNNI_SUMS 12 // Of each byte
@@ -85,7 +84,7 @@ INLINE void make_integers(const float* x, integers* q, size_t i)
   size_t k             = 0;
   for (; k + 64 <= q->n; k += 64) {
     __m512i values[4];
-#pragma GCC unroll 4
+    UNROLL
     for (size_t v = 0; v < 4; ++v) {
       values[v] = _mm512_cvtps_epi32(_mm512_loadu_ps(x + k + 16 * v) * inverse);
     }
@@ -93,7 +92,7 @@ INLINE void make_integers(const float* x, integers* q, size_t i)
   }
   if (k < q->n) {
     __m512i values[4];
-#pragma GCC unroll 4
+    UNROLL
     for (size_t v = 0; v < 4; ++v) {
       values[v] = _mm512_cvtps_epi32(load_some(x, k + 16 * v, q->n) * inverse);
     }
@@ -133,12 +132,12 @@ INLINE void vnni_finish(const maudio_gemm* g,
   const float* const starts =
     g->row_bias && !bias && !q->first ? g->row_bias + r : NULL;
   float* const y = g->y + r * stride + o;
-#pragma GCC unroll 16
+  UNROLL
   for (size_t v = 0; v < panels; ++v) {
     const __m512 scale = _mm512_loadu_ps(scales + v * MAUDIO_LANES);
     const __m512 all =
       bias ? _mm512_loadu_ps(bias + v * MAUDIO_LANES) : _mm512_setzero_ps();
-#pragma GCC unroll 16
+    UNROLL
     for (size_t i = 0; i < rows; ++i) {
       const size_t s  = i * panels + v;
       float* const to = y + i * stride + v * MAUDIO_LANES;
@@ -167,12 +166,12 @@ INLINE void vnni_tile(const maudio_gemm* g,
   const int32_t* sums = g->w.sums + q->first / MAUDIO_SLICE * g->w.sum_step;
   __m512i        high[VNNI_SUMS]; // (rows, panels)
   __m512i        low[VNNI_SUMS];
-#pragma GCC unroll 16
+  UNROLL
   for (size_t v = 0; v < panels; ++v) {
     // 128 of each high byte are too much
     const __m512i start =
       _mm512_slli_epi32(_mm512_loadu_si512(sums + (p + v) * MAUDIO_LANES), 7);
-#pragma GCC unroll 16
+    UNROLL
     for (size_t i = 0; i < rows; ++i) {
       high[i * panels + v] = _mm512_sub_epi32(_mm512_setzero_si512(), start);
       low[i * panels + v]  = _mm512_setzero_si512();
@@ -180,15 +179,15 @@ INLINE void vnni_tile(const maudio_gemm* g,
   }
   for (size_t k = 0; k < q->n; k += 4) {
     __m512i codes[VNNI_SUMS];
-#pragma GCC unroll 16
+    UNROLL
     for (size_t v = 0; v < panels; ++v) {
       codes[v] = _mm512_loadu_si512(w + v * step + k * MAUDIO_LANES);
     }
-#pragma GCC unroll 16
+    UNROLL
     for (size_t i = 0; i < rows; ++i) {
       const __m512i x_high = splat_four(&q->high[i][k]);
       const __m512i x_low  = splat_four(&q->low[i][k]);
-#pragma GCC unroll 16
+      UNROLL
       for (size_t v = 0; v < panels; ++v) {
         const size_t s = i * panels + v;
         multiply_four(&high[s], x_high, codes[v]);
@@ -274,7 +273,6 @@ static void gemm_vnni(const maudio_gemm* g)
     r += rows;
   }
 }
-#undef INLINE
 
 #define KERNELS_NAME avx512vnni
 #define GEMM_CODES gemm_vnni

@@ -5,7 +5,6 @@
  * KERNELS_NAME  as in maudio_kernels.name,
  * VEC_LANES     floats of a vector,
  * VEC_MADD      a * b + c on vectors,
- * VEC_CODES     VEC_LANES floats of the int8 codes at p,
  * GEMM_SUMS     how many vectors of sums a GEMM keeps in registers,
  * GEMM_TALL     rows from which it does without wider tiles,
  *
@@ -13,7 +12,11 @@
  *
  * VEC_MAX, VEC_MIN, VEC_DIVIDE,
  *
- * and, if it has a product of its own for weights in int8,
+ * and for weights in int8 either
+ *
+ * VEC_CODES     VEC_LANES floats of the codes at p,
+ *
+ * or a product of its own:
  *
  * GEMM_CODES    the function, which takes a maudio_gemm,
  * CODE_GROUP    the layout of its codes, 1 elsewhere.
@@ -25,6 +28,10 @@
 
 #include <float.h>
 #include <math.h>
+
+#ifdef GEMM_CODES
+#  define VEC_CODES(p) splat(*(p)) // No tile is of codes
+#endif
 
 // Rows of a GEMM tile that is `panels` wide
 #define GEMM_MAX_ROWS 8
@@ -56,10 +63,10 @@ INLINE void gemm_tile(const maudio_gemm* g,
   const float* bias = g->bias ? g->bias + p * MAUDIO_LANES : NULL;
 
   vec sums[GEMM_SUMS]; // (rows, vecs)
-#pragma GCC unroll 32
+  UNROLL
   for (size_t i = 0; i < rows; ++i) {
     const vec start = splat(g->row_bias ? g->row_bias[r + i] : 0.0f);
-#pragma GCC unroll 32
+    UNROLL
     for (size_t v = 0; v < vecs; ++v) {
       sums[i * vecs + v] = coded  ? splat(0.0f)
                            : bias ? load(bias + v * VEC_LANES)
@@ -71,16 +78,16 @@ INLINE void gemm_tile(const maudio_gemm* g,
 #pragma GCC unroll 2
   for (size_t k = 0; k < g->w.n_in; ++k) {
     vec wk[GEMM_SUMS];
-#pragma GCC unroll 32
+    UNROLL
     for (size_t v = 0; v < vecs; ++v) {
       const size_t from =
         at + v / VECS * g->w.panel_step + v % VECS * VEC_LANES;
       wk[v] = coded ? VEC_CODES(g->w.codes + from) : load(g->w.data + from);
     }
-#pragma GCC unroll 32
+    UNROLL
     for (size_t i = 0; i < rows; ++i) {
       const vec xk = splat(x[i * g->x_stride + k]);
-#pragma GCC unroll 32
+      UNROLL
       for (size_t v = 0; v < vecs; ++v) {
         sums[i * vecs + v] = madd(xk, wk[v], sums[i * vecs + v]);
       }
@@ -88,9 +95,9 @@ INLINE void gemm_tile(const maudio_gemm* g,
     at += g->w.in_step;
   }
 
-#pragma GCC unroll 32
+  UNROLL
   for (size_t i = 0; i < rows; ++i) {
-#pragma GCC unroll 32
+    UNROLL
     for (size_t v = 0; v < vecs; ++v) {
       float* to    = y + i * g->y_stride + v * VEC_LANES;
       vec    total = sums[i * vecs + v];
@@ -185,7 +192,7 @@ static float dot(size_t n, const float* a, const float* b)
   vec    sums[4] = {{0}, {0}, {0}, {0}};
   size_t i       = 0;
   for (; i + (size_t)4 * VEC_LANES <= n; i += (size_t)4 * VEC_LANES) {
-#pragma GCC unroll 4
+    UNROLL
     for (size_t k = 0; k < 4; ++k) {
       const size_t at = i + k * VEC_LANES;
       sums[k]         = madd(load(a + at), load(b + at), sums[k]);
@@ -214,18 +221,18 @@ INLINE void norm_rows(const size_t rows,
   vec    squares[NORM_ROWS];
   vec    scales[NORM_ROWS];
   size_t i = 0;
-#pragma GCC unroll 4
+  UNROLL
   for (size_t r = 0; r < rows; ++r) {
     squares[r] = splat(0.0f);
   }
   for (; i + VEC_LANES <= n; i += VEC_LANES) {
-#pragma GCC unroll 4
+    UNROLL
     for (size_t r = 0; r < rows; ++r) {
       const vec xi = load(x + r * stride + i);
       squares[r]   = madd(xi, xi, squares[r]);
     }
   }
-#pragma GCC unroll 4
+  UNROLL
   for (size_t r = 0; r < rows; ++r) {
     float total = sum(squares[r]);
     for (size_t k = i; k < n; ++k) {
@@ -235,7 +242,7 @@ INLINE void norm_rows(const size_t rows,
   }
   for (i = 0; i < n; i += VEC_LANES) {
     const vec w = load(weight + i);
-#pragma GCC unroll 4
+    UNROLL
     for (size_t r = 0; r < rows; ++r) {
       const size_t at = r * stride + i;
       store(y + at, load(x + at) * scales[r] * w);
@@ -299,12 +306,12 @@ static void silu_array(size_t n, float* x)
   size_t       i    = 0;
   for (; i + step <= n; i += step) {
     vec y[VEC_SIDES];
-#pragma GCC unroll 4
+    UNROLL
     for (size_t v = 0; v < VEC_SIDES; ++v) {
       y[v] = load(x + i + v * VEC_LANES);
     }
     vecs_silu(y, VEC_SIDES);
-#pragma GCC unroll 4
+    UNROLL
     for (size_t v = 0; v < VEC_SIDES; ++v) {
       store(x + i + v * VEC_LANES, y[v]);
     }

@@ -141,7 +141,7 @@ INLINE void fft_store_zipped(const vec* y, const bool by_fours, float* to)
 {
   vec half[4];
   vec all[4];
-#pragma GCC unroll 2
+  UNROLL
   for (size_t k = 0; k < 2; ++k) {
     const vec a     = y[k];
     const vec b     = y[k + 2];
@@ -150,7 +150,7 @@ INLINE void fft_store_zipped(const vec* y, const bool by_fours, float* to)
     half[2 * k + 1] = by_fours ? __builtin_shufflevector(a, b, ZIP_FOURS_HIGH)
                                : __builtin_shufflevector(a, b, ZIP_HIGH);
   }
-#pragma GCC unroll 2
+  UNROLL
   for (size_t k = 0; k < 2; ++k) {
     const vec a    = half[k];
     const vec b    = half[k + 2];
@@ -159,7 +159,7 @@ INLINE void fft_store_zipped(const vec* y, const bool by_fours, float* to)
     all[2 * k + 1] = by_fours ? __builtin_shufflevector(a, b, ZIP_FOURS_HIGH)
                               : __builtin_shufflevector(a, b, ZIP_HIGH);
   }
-#pragma GCC unroll 4
+  UNROLL
   for (size_t k = 0; k < 4; ++k) {
     store(to + k * VEC_LANES, all[k]);
   }
@@ -177,13 +177,13 @@ INLINE void fft_narrow_stage(const maudio_fft_stage* s,
     const size_t j = i + VEC_LANES <= n ? i : n - VEC_LANES;
     vec          re[4];
     vec          im[4];
-#pragma GCC unroll 4
+    UNROLL
     for (size_t t = 0; t < 4; ++t) {
       re[t] = load(x.re + t * n + j);
       im[t] = load(x.im + t * n + j);
     }
     fft_points(4, re, im);
-#pragma GCC unroll 3
+    UNROLL
     for (size_t k = 1; k < 4; ++k) {
       const float* const w = s->twiddles + 2 * (k - 1) * n + j;
       fft_turn(load(w), load(w + n), &re[k], &im[k]);
@@ -205,20 +205,20 @@ INLINE void fft_wide_stage(const maudio_fft_stage* s,
     for (size_t q = 0; q < stride; q += VEC_LANES) {
       vec re[FFT_MAX_RADIX];
       vec im[FFT_MAX_RADIX];
-#pragma GCC unroll 5
+      UNROLL
       for (size_t t = 0; t < radix; ++t) {
         re[t] = load(x.re + q + stride * (p + n * t));
         im[t] = load(x.im + q + stride * (p + n * t));
       }
       fft_points(radix, re, im);
       if (p) { // Else they are 1
-#pragma GCC unroll 4
+        UNROLL
         for (size_t k = 1; k < radix; ++k) {
           const float* const w = s->twiddles + 2 * (k - 1) * n + p;
           fft_turn(splat(w[0]), splat(w[n]), &re[k], &im[k]);
         }
       }
-#pragma GCC unroll 5
+      UNROLL
       for (size_t k = 0; k < radix; ++k) {
         store(y.re + q + stride * (radix * p + k), re[k]);
         store(y.im + q + stride * (radix * p + k), im[k]);

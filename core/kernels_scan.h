@@ -19,7 +19,7 @@ INLINE void conv_channels(const float* weight,
                           const size_t vecs)
 {
   vec y[VEC_SIDES];
-#pragma GCC unroll 4
+  UNROLL
   for (size_t v = 0; v < vecs; ++v, i += VEC_LANES) {
     y[v] = load(bias + i);
 #pragma GCC unroll 3
@@ -38,7 +38,7 @@ INLINE void conv_channels(const float* weight,
   }
   vecs_silu(y, vecs);
   x += i - vecs * VEC_LANES;
-#pragma GCC unroll 4
+  UNROLL
   for (size_t v = 0; v < vecs; ++v) {
     store(x + v * VEC_LANES, y[v]);
   }
@@ -91,14 +91,14 @@ INLINE void ssd_channels(const maudio_ssd*  s,
   const float* const c       = t->c + group * d_state;
   float* const       h       = t->h + i * d_state;
   vec                y[VEC_SIDES];
-#pragma GCC unroll 4
+  UNROLL
   for (size_t v = 0; v < vecs; ++v) {
     y[v] = splat(0.0f);
   }
   for (size_t n = 0; n < d_state; ++n) {
     const vec bn = splat(b[n]);
     const vec cn = splat(c[n]);
-#pragma GCC unroll 4
+    UNROLL
     for (size_t v = 0; v < vecs; ++v) {
       float* const at =
         h + (v / VECS * d_state + n) * MAUDIO_LANES + v % VECS * VEC_LANES;
@@ -108,12 +108,12 @@ INLINE void ssd_channels(const maudio_ssd*  s,
     }
   }
   vec gates[VEC_SIDES];
-#pragma GCC unroll 4
+  UNROLL
   for (size_t v = 0; v < vecs; ++v) {
     gates[v] = load(t->z + i + v * VEC_LANES);
   }
   vecs_silu(gates, vecs);
-#pragma GCC unroll 4
+  UNROLL
   for (size_t v = 0; v < vecs; ++v) {
     const size_t j = i + v * VEC_LANES;
     const vec    x = madd(load(s->d + j), load(t->x + j), y[v]);
@@ -130,7 +130,7 @@ INLINE void ssd_heads(const maudio_ssd*  s,
 {
   vec d[VEC_SIDES];
   vec u[VEC_SIDES];
-#pragma GCC unroll 4
+  UNROLL
   for (size_t v = 0; v < vecs; ++v) {
     const size_t head = (i + v * VEC_LANES) / s->headdim;
     d[v]              = splat(t->decay[head]);

@@ -10,6 +10,7 @@
 #define MAUDIO_KERNELS_VECTOR_H
 
 #include "kernels.h"
+#include "kernels_inline.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -111,14 +112,12 @@ static inline vec horner(vec x, vec y, float c)
   return madd(x, y, splat(c));
 }
 
-#define INLINE static inline __attribute__((always_inline))
-
 // Most vectors of the functions that take several, and a step for each of them
 #define VEC_SIDES 4
-#define EACH_VEC(step)                                   \
-  _Pragma("GCC unroll 4") for (size_t i = 0; i < n; ++i) \
-  {                                                      \
-    step;                                                \
+#define EACH_VEC(step)                  \
+  UNROLL for (size_t i = 0; i < n; ++i) \
+  {                                     \
+    step;                               \
   }
 
 /// e^x, or e^-x if `negated`, constant: 2^k e^r with |r| <= ln 2 / 2; k stays

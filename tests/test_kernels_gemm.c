@@ -267,11 +267,11 @@ static void check_gemm_codes(const maudio_kernels* kernels,
 static void gemm_of_codes_does_not_depend_on_rows(void** state)
 {
   (void)state;
-  static const size_t n_ins[]  = {1, 7, 64, 2 * MAUDIO_SLICE + 22};
+  static const size_t n_ins[]  = {1, 7, 64, 519, 2 * MAUDIO_SLICE + 21};
   static const size_t n_outs[] = {16, 48, 64, 112, 176};
   for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
     for (size_t n_rows = 1; n_rows <= 17; n_rows += n_rows < 9 ? 1 : 8) {
-      for (size_t i = 0; i < 4; ++i) {
+      for (size_t i = 0; i < 5; ++i) {
         const size_t n_sizes = n_ins[i] > MAUDIO_SLICE ? 2 : 5;
         for (size_t o = 0; o < n_sizes; ++o) {
           check_gemm_codes(*k, n_rows, n_ins[i], n_outs[o]);
@@ -325,29 +325,65 @@ static void gemm_in_panels_is_the_same(void** state)
   }
 }
 
-/// Rows of zeros, of almost nothing, and that are not finite
+/// Rows of zeros, of almost nothing, and that are not finite: `at` one input
+static void check_any_row(const maudio_kernels* kernels, size_t at)
+{
+  enum { N_IN = 519, N_OUT = 32 };
+  static const float values[] = {0.0f, 1e-38f, 1e30f, INFINITY, NAN};
+  coded_gemm         c        = coded_new(kernels, 5, N_IN, N_OUT);
+  for (size_t o = 0; o < N_OUT; ++o) {
+    c.scales[o] = 1e-4f;
+  }
+  for (size_t r = 0; r < 5; ++r) {
+    for (size_t i = 0; i < N_IN; ++i) {
+      c.x[r * c.gemm.x_stride + i] = i == at ? values[r] : 0.0f;
+    }
+  }
+  kernels->gemm(&c.gemm);
+  for (size_t o = 0; o < N_OUT; ++o) {
+    const double w = 1e-4 * c.codes[at * N_OUT + o];
+    assert_true(c.y[o] == c.bias[o]);
+    assert_true(fabsf(c.y[N_OUT + o] - c.bias[o]) < 1e-30f);
+    assert_true(fabs(c.y[2 * (size_t)N_OUT + o] - w * 1e30) <=
+                fabs(w) * 1e25 + 1.0);
+    assert_true(!isfinite(c.y[3 * (size_t)N_OUT + o]));
+    assert_true(!isfinite(c.y[4 * (size_t)N_OUT + o]));
+  }
+  coded_free(&c);
+}
+
 static void gemm_of_codes_takes_any_row(void** state)
 {
   (void)state;
-  enum { n = 32 };
-  static const float values[] = {0.0f, 1e-38f, 1e30f, INFINITY, NAN};
   for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
-    coded_gemm c = coded_new(*k, 5, n, n);
-    for (size_t o = 0; o < n; ++o) {
-      c.scales[o] = 1e-4f;
-    }
-    for (size_t r = 0; r < 5; ++r) {
-      for (size_t i = 0; i < n; ++i) {
-        c.x[r * c.gemm.x_stride + i] = i == 3 ? values[r] : 0.0f;
+    check_any_row(*k, 3);
+    check_any_row(*k, 515);
+  }
+}
+
+/// All codes and activations at their greatest, whose products have one sign
+static void sums_of_codes_do_not_overflow(void** state)
+{
+  (void)state;
+  enum { N_ROWS = 7, N_IN = 2 * MAUDIO_SLICE, N_OUT = 96 };
+  for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
+    coded_gemm c = coded_new(*k, N_ROWS, N_IN, N_OUT);
+    memset(c.packed, -128, (size_t)N_IN * N_OUT);
+    for (size_t o = 0; o < N_OUT; ++o) {
+      c.scales[o] = 1.0f;
+      c.bias[o]   = 0.0f;
+      for (size_t i = 0; i < N_IN / MAUDIO_SLICE; ++i) {
+        c.sums[i * N_OUT + o] = -128 * MAUDIO_SLICE;
       }
     }
+    for (size_t i = 0; i < N_ROWS * c.gemm.x_stride - 3; ++i) {
+      c.x[i] = i / c.gemm.x_stride % 2 ? 0.7f : -0.7f;
+    }
     (*k)->gemm(&c.gemm);
-    for (size_t o = 0; o < n; ++o) {
-      const double w = 1e-4 * c.codes[3 * (size_t)n + o];
-      assert_true(c.y[o] == c.bias[o]);
-      assert_true(fabsf(c.y[n + o] - c.bias[o]) < 1e-30f);
-      assert_true(fabs(c.y[2 * n + o] - w * 1e30) <= fabs(w) * 1e25 + 1.0);
-      assert_true(!isfinite(c.y[3 * n + o]) && !isfinite(c.y[4 * n + o]));
+    for (size_t i = 0; i < (size_t)N_ROWS * N_OUT; ++i) {
+      const float sign = i / N_OUT % 2 ? -1.0f : 1.0f;
+      const float sum  = sign * 0.7f * 128.0f * N_IN;
+      assert_true(fabsf(c.y[i] - sum) <= 1e-4f * fabsf(sum));
     }
     coded_free(&c);
   }
@@ -359,6 +395,7 @@ int main(void)
     cmocka_unit_test(gemm_does_not_depend_on_rows),
     cmocka_unit_test(gemm_of_codes_does_not_depend_on_rows),
     cmocka_unit_test(gemm_of_codes_takes_any_row),
+    cmocka_unit_test(sums_of_codes_do_not_overflow),
     cmocka_unit_test(gemm_in_panels_is_the_same)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
