@@ -20,7 +20,7 @@ from sample_evaluate import Scorer
 from sample_model import Generator
 
 N_SAMPLES = 16000
-LIMIT = 1e-3                    # of a logit, in float32; the activations of avx512vnni are integers
+LIMIT = 1e-3                    # of a logit, in float32; the activations of avx2 and avx512vnni are integers
 
 
 def network_of(path):
