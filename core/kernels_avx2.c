@@ -10,6 +10,6 @@
 #define VEC_MIN(a, b) ((vec)_mm256_min_ps(a, b))
 #define GEMM_SUMS 12
 #define GEMM_TALL 6
-#define GEMM_CODES gemm_avx2
+#define GEMM_CODES gemm_integers
 #define CODE_GROUP 2
 #include "kernels_body.h"

@@ -95,7 +95,7 @@ INLINE float make_integers(const float* x, size_t n, int16_t* to)
 }
 
 /// Make row `i` of `q`
-INLINE void make_row(const float* x, integers* q, size_t i)
+INLINE void codes_row(const float* x, integers* q, size_t i)
 {
   for (size_t k = 0; k < q->n; k += CODES_PART) {
     const size_t n = q->n - k < CODES_PART ? q->n - k : CODES_PART;
@@ -201,73 +201,6 @@ INLINE void codes_tile(const maudio_gemm* g,
   }
 }
 
-/// All panels of `rows` rows, as wide as leaves room for the sums
-INLINE void
-codes_rows(const maudio_gemm* g, const integers* q, size_t r, const size_t rows)
-{
-  const size_t n_panels = g->w.n_out / MAUDIO_LANES;
-  for (size_t p = 0; p < n_panels;) {
-    const size_t left   = n_panels - p;
-    const size_t panels = left < CODES_PANELS(rows) ? left : CODES_PANELS(rows);
-    switch (panels) {
-#define TILE(n)                                                      \
-case n:                                                              \
-  codes_tile(g, q, r, p, rows, (n) <= CODES_PANELS(rows) ? (n) : 0); \
-  break;
-      TILE(1)
-      TILE(2)
-      TILE(3)
-      TILE(4)
-#undef TILE
-    }
-    p += panels;
-  }
-}
-
-// In functions of their own, whose registers compilers allot better
-#define ROWS(n)                                         \
-  static __attribute__((noinline)) void codes_rows_##n( \
-    const maudio_gemm* g, const integers* q, size_t r)  \
-  {                                                     \
-    codes_rows(g, q, r, n);                             \
-  }
-ROWS(1)
-ROWS(2)
-ROWS(3)
-ROWS(4)
-ROWS(5)
-ROWS(6)
-#undef ROWS
-
-static void gemm_avx2(const maudio_gemm* g)
-{
-  integers q;
-  size_t   r = 0;
-  for (size_t tiles = (g->n_rows + CODES_ROWS - 1) / CODES_ROWS; tiles;
-       --tiles) {
-    const size_t rows = (g->n_rows - r + tiles - 1) / tiles; // Nearly equal
-    for (q.first = 0; q.first < g->w.n_in; q.first += MAUDIO_SLICE) {
-      const size_t left = g->w.n_in - q.first;
-      q.n               = left < MAUDIO_SLICE ? left : MAUDIO_SLICE;
-      for (size_t i = 0; i < rows; ++i) {
-        make_row(g->x + (r + i) * g->x_stride + q.first, &q, i);
-      }
-      switch (rows) {
-#define ROWS(n)             \
-case n:                     \
-  codes_rows_##n(g, &q, r); \
-  break;
-        ROWS(1)
-        ROWS(2)
-        ROWS(3)
-        ROWS(4)
-        ROWS(5)
-        ROWS(6)
-#undef ROWS
-      }
-    }
-    r += rows;
-  }
-}
+#include "kernels_codes.h"
 
 #endif /* MAUDIO_KERNELS_AVX2_CODES_H */

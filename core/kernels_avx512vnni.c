@@ -13,15 +13,15 @@
 #include <math.h>
 #include <string.h>
 
-#define VNNI_ROWS 6
-#define VNNI_SUMS 12 // Of each byte
-#define VNNI_PANELS(rows) (VNNI_SUMS / (rows) < 8 ? VNNI_SUMS / (rows) : 8)
+#define CODES_ROWS 6
+#define CODES_SUMS 12 // Of each byte
+#define CODES_PANELS(rows) (CODES_SUMS / (rows) < 8 ? CODES_SUMS / (rows) : 8)
 
 /// Some rows of activations in integers, a slice of their inputs
 typedef struct {
-  uint8_t high[VNNI_ROWS][MAUDIO_SLICE];
-  uint8_t low[VNNI_ROWS][MAUDIO_SLICE];
-  float   scales[VNNI_ROWS];
+  uint8_t high[CODES_ROWS][MAUDIO_SLICE];
+  uint8_t low[CODES_ROWS][MAUDIO_SLICE];
+  float   scales[CODES_ROWS];
   size_t  first; ///< Input
   size_t  n;     ///< Inputs, up to MAUDIO_SLICE
 } integers;
@@ -75,7 +75,7 @@ INLINE void store_bytes(const __m512i* values, uint8_t* high, uint8_t* low)
 }
 
 /// Make row `i` of `q` from floats
-INLINE void make_integers(const float* x, integers* q, size_t i)
+INLINE void codes_row(const float* x, integers* q, size_t i)
 {
   const float  most    = greatest(x, q->n);
   const bool   usual   = most > 1e-30f && most < INFINITY;
@@ -115,15 +115,15 @@ INLINE void multiply_four(__m512i* sums, __m512i bytes, __m512i codes)
 }
 
 /// Write a tile of outputs from its sums; `adds`, constant, to what is there
-INLINE void vnni_finish(const maudio_gemm* g,
-                        const integers*    q,
-                        size_t             r,
-                        size_t             p,
-                        const size_t       rows,
-                        const size_t       panels,
-                        const __m512i*     high,
-                        const __m512i*     low,
-                        const bool         adds)
+INLINE void codes_finish(const maudio_gemm* g,
+                         const integers*    q,
+                         size_t             r,
+                         size_t             p,
+                         const size_t       rows,
+                         const size_t       panels,
+                         const __m512i*     high,
+                         const __m512i*     low,
+                         const bool         adds)
 {
   const size_t       o      = p * MAUDIO_LANES;
   const size_t       stride = g->y_stride;
@@ -154,18 +154,18 @@ INLINE void vnni_finish(const maudio_gemm* g,
 
 /// Write a tile of outputs: `rows` rows from `r`, `panels` panels from `p`,
 /// both constant
-INLINE void vnni_tile(const maudio_gemm* g,
-                      const integers*    q,
-                      size_t             r,
-                      size_t             p,
-                      const size_t       rows,
-                      const size_t       panels)
+INLINE void codes_tile(const maudio_gemm* g,
+                       const integers*    q,
+                       size_t             r,
+                       size_t             p,
+                       const size_t       rows,
+                       const size_t       panels)
 {
   const size_t   step = g->w.panel_step;
   const int8_t*  w    = g->w.codes + p * step + q->first * MAUDIO_LANES;
   const int32_t* sums = g->w.sums + q->first / MAUDIO_SLICE * g->w.sum_step;
-  __m512i        high[VNNI_SUMS]; // (rows, panels)
-  __m512i        low[VNNI_SUMS];
+  __m512i        high[CODES_SUMS]; // (rows, panels)
+  __m512i        low[CODES_SUMS];
   UNROLL
   for (size_t v = 0; v < panels; ++v) {
     // 128 of each high byte are too much
@@ -178,7 +178,7 @@ INLINE void vnni_tile(const maudio_gemm* g,
     }
   }
   for (size_t k = 0; k < q->n; k += 4) {
-    __m512i codes[VNNI_SUMS];
+    __m512i codes[CODES_SUMS];
     UNROLL
     for (size_t v = 0; v < panels; ++v) {
       codes[v] = _mm512_loadu_si512(w + v * step + k * MAUDIO_LANES);
@@ -196,85 +196,15 @@ INLINE void vnni_tile(const maudio_gemm* g,
     }
   }
   if (g->add || q->first) {
-    vnni_finish(g, q, r, p, rows, panels, high, low, true);
+    codes_finish(g, q, r, p, rows, panels, high, low, true);
   } else {
-    vnni_finish(g, q, r, p, rows, panels, high, low, false);
+    codes_finish(g, q, r, p, rows, panels, high, low, false);
   }
 }
 
-/// All panels of `rows` rows, as wide as leaves room for the sums
-INLINE void
-vnni_rows(const maudio_gemm* g, const integers* q, size_t r, const size_t rows)
-{
-  const size_t n_panels = g->w.n_out / MAUDIO_LANES;
-  for (size_t p = 0; p < n_panels;) {
-    const size_t left   = n_panels - p;
-    const size_t panels = left < VNNI_PANELS(rows) ? left : VNNI_PANELS(rows);
-    switch (panels) {
-#define TILE(n)                                                      \
-  case n:                                                            \
-    vnni_tile(g, q, r, p, rows, (n) <= VNNI_PANELS(rows) ? (n) : 0); \
-    break;
-      TILE(1)
-      TILE(2)
-      TILE(3)
-      TILE(4)
-      TILE(5)
-      TILE(6)
-      TILE(7)
-      TILE(8)
-#undef TILE
-    }
-    p += panels;
-  }
-}
-
-// In functions of their own, whose registers compilers allot better
-#define ROWS(n)                                        \
-  static __attribute__((noinline)) void vnni_rows_##n( \
-    const maudio_gemm* g, const integers* q, size_t r) \
-  {                                                    \
-    vnni_rows(g, q, r, n);                             \
-  }
-ROWS(1)
-ROWS(2)
-ROWS(3)
-ROWS(4)
-ROWS(5)
-ROWS(6)
-#undef ROWS
-
-static void gemm_vnni(const maudio_gemm* g)
-{
-  integers q;
-  size_t   r = 0;
-  for (size_t tiles = (g->n_rows + VNNI_ROWS - 1) / VNNI_ROWS; tiles; --tiles) {
-    const size_t rows = (g->n_rows - r + tiles - 1) / tiles; // Nearly equal
-    for (q.first = 0; q.first < g->w.n_in; q.first += MAUDIO_SLICE) {
-      const size_t left = g->w.n_in - q.first;
-      q.n               = left < MAUDIO_SLICE ? left : MAUDIO_SLICE;
-      for (size_t i = 0; i < rows; ++i) {
-        make_integers(g->x + (r + i) * g->x_stride + q.first, &q, i);
-      }
-      switch (rows) {
-#define ROWS(n)              \
-  case n:                    \
-    vnni_rows_##n(g, &q, r); \
-    break;
-        ROWS(1)
-        ROWS(2)
-        ROWS(3)
-        ROWS(4)
-        ROWS(5)
-        ROWS(6)
-#undef ROWS
-      }
-    }
-    r += rows;
-  }
-}
+#include "kernels_codes.h"
 
 #define KERNELS_NAME avx512vnni
-#define GEMM_CODES gemm_vnni
+#define GEMM_CODES gemm_integers
 #define CODE_GROUP 4
 #include "kernels_body.h"
