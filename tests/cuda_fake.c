@@ -7,7 +7,8 @@
  * MAUDIO_FAKE_BATCH_HOPS, MAUDIO_FAKE_FAIL_FROM and MAUDIO_FAKE_FAIL_TO
  * (batches whose submit fails, from 1), MAUDIO_FAKE_FAIL_WAIT (batch whose wait
  * fails), MAUDIO_FAKE_FAIL_OPEN, MAUDIO_FAKE_BUFFERS (most page-locked
- * buffers), MAUDIO_FAKE_LOG (file for the number of slices of each batch).
+ * buffers), MAUDIO_FAKE_LOG (file for the number of slices of each batch),
+ * MAUDIO_FAKE_BATCH_MS (time that a batch takes at least).
  */
 #include "maudio_cuda.h"
 
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define N_IN_FLIGHT 3
 
@@ -98,6 +100,10 @@ maudio_status maudio_cuda_count(int* n_devices, maudio_error* error)
 
 static void compute(const fake_batch* b)
 {
+  const size_t          wait_ms = setting("MAUDIO_FAKE_BATCH_MS", 0);
+  const struct timespec wait    = {.tv_sec  = (time_t)(wait_ms / 1000),
+                                   .tv_nsec = (long)(wait_ms % 1000) * 1000000};
+  nanosleep(&wait, NULL);
   for (size_t i = 0; i < b->n_slices; ++i) {
     const maudio_cuda_slice* const slice = &b->slices[i];
     maudio_stream_process(slice->signal->stream, slice->in, slice->out,

@@ -213,11 +213,11 @@ class Gpu(Bulk):
                 self.assertEqual(found[name], expected[name], name)
 
     def test_hundred_files_share_batches(self):
-        """Few batches for many files, none of which waits for a longer one."""
+        """While the GPU is busy, what has been read piles up into large batches."""
         for i in range(100):
             self.make(f"{i}.wav", 1 + 37 * i * i % 9001, i)
         expected = self.cpu()
-        self.fake = {"MAUDIO_FAKE_SLICE_HOPS": "20", "MAUDIO_FAKE_LOG": self.path("log")}
+        self.fake = {"MAUDIO_FAKE_SLICE_HOPS": "20", "MAUDIO_FAKE_BATCH_MS": "100", "MAUDIO_FAKE_LOG": self.path("log")}
         self.process("in", "-o", "gpu", "--device", "cuda:1")
         self.assertEqual(self.files("gpu"), expected)
         with open(self.path("log"), encoding="ascii") as file:
