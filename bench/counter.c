@@ -111,25 +111,33 @@ static void rms_norm(size_t       n_rows,
   counter.kernels->rms_norm(n_rows, stride, x, weight, n, eps, y);
 }
 
-static void conv_silu(const float* weight,
-                      const float* bias,
-                      size_t       d_conv,
-                      size_t       n,
-                      float*       past,
-                      float*       x)
+static void conv_silu(const maudio_conv* conv,
+                      size_t             n_rows,
+                      size_t             stride,
+                      float*             past,
+                      float*             x)
 {
-  touch_floats(weight, d_conv * n);
-  touch_floats(bias, n);
-  touch_floats(past, (d_conv - 1) * n);
-  counter.kernels->conv_silu(weight, bias, d_conv, n, past, x);
+  touch_floats(conv->weight, conv->d_conv * conv->n);
+  touch_floats(conv->bias, conv->n);
+  touch_floats(past, (conv->d_conv - 1) * conv->n);
+  counter.kernels->conv_silu(conv, n_rows, stride, past, x);
 }
 
-static void ssd_step(const maudio_ssd* ssd, const maudio_scan* scan)
+static void ssd_scan(const maudio_ssd* ssd,
+                     size_t            n_rows,
+                     size_t            stride,
+                     float*            rows,
+                     size_t            head_stride,
+                     const float*      dt,
+                     const float*      gain,
+                     float*            h,
+                     float*            work)
 {
   const size_t n = ssd->n_groups * ssd->group_pad;
   touch_floats(ssd->d, n);
-  touch_floats(scan->h, n * ssd->d_state);
-  counter.kernels->ssd_step(ssd, scan);
+  touch_floats(h, n * ssd->d_state);
+  counter.kernels->ssd_scan(ssd, n_rows, stride, rows, head_stride, dt, gain, h,
+                            work);
 }
 
 static void s6_step(const maudio_s6* s6, const maudio_scan* scan)
@@ -152,7 +160,7 @@ const maudio_kernels* counter_kernels(const maudio_kernels* kernels,
   standing.gemm      = gemm;
   standing.rms_norm  = rms_norm;
   standing.conv_silu = conv_silu;
-  standing.ssd_step  = ssd_step;
+  standing.ssd_scan  = ssd_scan;
   standing.s6_step   = s6_step;
   return &standing;
 }

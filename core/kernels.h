@@ -63,6 +63,14 @@ typedef struct {
   bool          add; ///< Add to y instead of overwriting it
 } maudio_gemm;
 
+/// A causal depthwise convolution of n channels, padded
+typedef struct {
+  size_t       d_conv;
+  size_t       n;
+  const float* weight; ///< (d_conv, n), the newest tap last
+  const float* bias;   ///< (n)
+} maudio_conv;
+
 /// Weights of a Mamba-2 scan; channels of a group are padded to LANES
 typedef struct {
   size_t       n_groups;
@@ -81,17 +89,15 @@ typedef struct {
   const float* d; ///< (n)
 } maudio_s6;
 
-/// One step of a scan over n channels; y may be x or z
+/// One step of a Mamba scan over n channels; y may be x or z
 typedef struct {
-  const float* x;     ///< (n)
-  const float* z;     ///< (n)
-  const float* b;     ///< (n_groups, d_state)
-  const float* c;     ///< (n_groups, d_state)
-  const float* dt;    ///< Mamba-2: of each head. Mamba: (n)
-  const float* decay; ///< Mamba-2: exp(dt A) of each head
-  float*       h;     ///< (n / LANES, d_state, LANES), updated
-  float*       work;  ///< Mamba-2: 2 * (group_pad + LANES) floats
-  float*       y;     ///< (n), written
+  const float* x;  ///< (n)
+  const float* z;  ///< (n)
+  const float* b;  ///< (d_state)
+  const float* c;  ///< (d_state)
+  const float* dt; ///< (n)
+  float*       h;  ///< (n / LANES, d_state, LANES), updated
+  float*       y;  ///< (n), written
 } maudio_scan;
 
 /// One pass of a transform, of points that are `n * stride` apart
@@ -142,21 +148,33 @@ typedef struct {
                    float        eps,
                    float*       y);
 
-  /**
-   * x (n) = SiLU(bias + causal depthwise convolution of x), n padded.
-   *
-   * weight (d_conv, n), the newest tap last; past (d_conv - 1, n) holds the
-   * rows before x, oldest first, and moves on by one.
-   */
-  void (*conv_silu)(const float* weight,
-                    const float* bias,
-                    size_t       d_conv,
-                    size_t       n,
-                    float*       past,
-                    float*       x);
+  /// x (n) = SiLU(bias + convolution of x) for rows that are `stride` apart;
+  /// past (d_conv - 1, n) holds those before, oldest first, and moves on
+  void (*conv_silu)(const maudio_conv* conv,
+                    size_t             n_rows,
+                    size_t             stride,
+                    float*             past,
+                    float*             x);
 
-  // h = exp(dt A) h + dt x B; y = (C h + D x) SiLU(z)
-  void (*ssd_step)(const maudio_ssd* ssd, const maudio_scan* scan);
+  /**
+   * h += dt x B; y = (gain C h + D x) SiLU(z), row by row, over n = n_groups *
+   * group_pad channels.
+   *
+   * rows (n_rows, stride) hold z (n), which y replaces, x (n), B and C
+   * (n_groups, d_state); dt and gain (n_rows, head_stride) are of each head; h
+   * (n / LANES, d_state, LANES); work (2, group_pad + LANES).
+   */
+  void (*ssd_scan)(const maudio_ssd* ssd,
+                   size_t            n_rows,
+                   size_t            stride,
+                   float*            rows,
+                   size_t            head_stride,
+                   const float*      dt,
+                   const float*      gain,
+                   float*            h,
+                   float*            work);
+
+  /// h = exp(dt A) h + dt x B; y = (C h + D x) SiLU(z)
   void (*s6_step)(const maudio_s6* s6, const maudio_scan* scan);
 
   /**

@@ -22,8 +22,10 @@
  * CODE_GROUP    the layout of its codes, 1 elsewhere.
  */
 #include "kernels.h"
+#include "kernels_conv.h"
 #include "kernels_fft.h"
 #include "kernels_scan.h"
+#include "kernels_ssd.h"
 #include "kernels_vector.h"
 
 #include <float.h>
@@ -41,7 +43,7 @@
      : GEMM_MAX_ROWS)
 
 // Rows of a norm side by side
-#define NORM_ROWS 4
+#define NORM_ROWS 8
 
 /**
  * A tile of outputs: `rows` rows from `r`, `panels` panels from `p`, both
@@ -218,9 +220,10 @@ INLINE void norm_rows(const size_t rows,
                       float        eps,
                       float*       y)
 {
-  vec    squares[NORM_ROWS];
-  vec    scales[NORM_ROWS];
-  size_t i = 0;
+  const float share = 1.0f / (float)n;
+  vec         squares[NORM_ROWS];
+  vec         scales[NORM_ROWS];
+  size_t      i = 0;
   UNROLL
   for (size_t r = 0; r < rows; ++r) {
     squares[r] = splat(0.0f);
@@ -238,7 +241,7 @@ INLINE void norm_rows(const size_t rows,
     for (size_t k = i; k < n; ++k) {
       total += x[r * stride + k] * x[r * stride + k];
     }
-    scales[r] = splat(1.0f / sqrtf(total / (float)n + eps));
+    scales[r] = splat(1.0f / sqrtf(total * share + eps));
   }
   for (i = 0; i < n; i += VEC_LANES) {
     const vec w = load(weight + i);
@@ -361,7 +364,7 @@ const maudio_kernels TABLE(KERNELS_NAME) = {.name        = TEXT(KERNELS_NAME),
                                             .dot         = dot,
                                             .rms_norm    = rms_norm,
                                             .conv_silu   = conv_silu,
-                                            .ssd_step    = ssd_step,
+                                            .ssd_scan    = ssd_scan,
                                             .s6_step     = s6_step,
                                             .features    = features,
                                             .fft         = fft,

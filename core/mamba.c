@@ -16,23 +16,21 @@ typedef struct {
   size_t        n_bands;
   size_t        d_model;
   size_t        d_inner;
-  size_t        d_conv;
   size_t        dt_rank;
-  size_t        n_inner;     ///< I'
-  size_t        n_x_proj;    ///< pad(R + 2N)
-  maudio_matrix in_proj;     ///< (D, 2I')
-  maudio_matrix x_proj;      ///< (I', n_x_proj)
-  maudio_matrix dt_proj;     ///< (R, I')
-  maudio_matrix out_proj;    ///< (I', D)
-  const float*  conv_weight; ///< (d_conv, I')
-  const float*  conv_bias;   ///< (I')
-  const float*  dt_bias;     ///< (I')
-  const float*  in_bias;     ///< (2I'), or NULL
-  const float*  out_bias;    ///< (D), or NULL
-  float         eps;         ///< Of the norms
-  const float*  dt_norm;     ///< (R), or NULL: no norms
-  const float*  b_norm;      ///< (N)
-  const float*  c_norm;      ///< (N)
+  size_t        n_inner;  ///< I'
+  size_t        n_x_proj; ///< pad(R + 2N)
+  maudio_matrix in_proj;  ///< (D, 2I')
+  maudio_matrix x_proj;   ///< (I', n_x_proj)
+  maudio_matrix dt_proj;  ///< (R, I')
+  maudio_matrix out_proj; ///< (I', D)
+  maudio_conv   conv;
+  const float*  dt_bias;  ///< (I')
+  const float*  in_bias;  ///< (2I'), or NULL
+  const float*  out_bias; ///< (D), or NULL
+  float         eps;      ///< Of the norms
+  const float*  dt_norm;  ///< (R), or NULL: no norms
+  const float*  b_norm;   ///< (N)
+  const float*  c_norm;   ///< (N)
   maudio_s6     s6;
 } mamba;
 
@@ -59,30 +57,30 @@ static maudio_status bind_in_proj(mamba* m, maudio_binding* b)
 
 static maudio_status bind_conv(mamba* m, bool has_no_bias, maudio_binding* b)
 {
-  const size_t  shape[] = {m->d_inner, 1, m->d_conv};
+  const size_t  shape[] = {m->d_inner, 1, m->conv.d_conv};
   float*        rows    = NULL;
   float*        taps    = NULL;
   maudio_status status =
     maudio_tensor_read(b, "conv1d.weight", 3, shape, &rows);
   if (!status) {
     status =
-      maudio_floats_new(b, "conv1d.weight", m->d_conv * m->n_inner, &taps);
+      maudio_floats_new(b, "conv1d.weight", m->conv.d_conv * m->n_inner, &taps);
   }
   for (size_t c = 0; !status && c < m->d_inner; ++c) {
-    for (size_t k = 0; k < m->d_conv; ++k) {
-      taps[k * m->n_inner + c] = rows[c * m->d_conv + k];
+    for (size_t k = 0; k < m->conv.d_conv; ++k) {
+      taps[k * m->n_inner + c] = rows[c * m->conv.d_conv + k];
     }
   }
-  m->conv_weight = taps;
+  m->conv.weight = taps;
   free(rows);
   if (status || !has_no_bias) {
     return status ? status
                   : maudio_tensor_read_array(b, "conv1d.bias", 1, &m->d_inner,
-                                             &m->conv_bias);
+                                             &m->conv.bias);
   }
   float* zeros = NULL;
   status       = maudio_floats_new(b, "conv1d.bias", m->n_inner, &zeros);
-  m->conv_bias = zeros;
+  m->conv.bias = zeros;
   return status;
 }
 
@@ -186,7 +184,7 @@ static void count(mamba* m)
   const double n_channels = (double)m->n_bands * (double)m->d_inner;
   const double d_model    = (double)m->d_model;
   const double n_scan =
-    (double)m->d_conv + 2 * (double)m->dt_rank + 4 * (double)m->s6.d_state;
+    (double)m->conv.d_conv + 2 * (double)m->dt_rank + 4 * (double)m->s6.d_state;
 
   maudio_stage* const stages = m->head.stages;
   m->head.n_stages           = N_STAGES;
@@ -207,20 +205,22 @@ static maudio_status bind(const maudio_block_config* config,
   if (!m) {
     return maudio_binding_no_memory(binding, "mamba");
   }
-  *mixer        = &m->head;
-  m->n_bands    = binding->n_bands;
-  m->d_model    = binding->d_model;
-  m->d_inner    = config->d_inner;
-  m->s6.d_state = config->d_state;
-  m->d_conv     = config->d_conv;
-  m->eps        = binding->norm_eps;
-  m->dt_rank    = config->dt_rank;
-  m->n_inner    = maudio_pad(m->d_inner);
-  m->s6.n       = m->n_inner;
-  m->n_x_proj   = maudio_pad(m->dt_rank + 2 * m->s6.d_state);
+  *mixer         = &m->head;
+  m->n_bands     = binding->n_bands;
+  m->d_model     = binding->d_model;
+  m->d_inner     = config->d_inner;
+  m->s6.d_state  = config->d_state;
+  m->conv.d_conv = config->d_conv;
+  m->eps         = binding->norm_eps;
+  m->dt_rank     = config->dt_rank;
+  m->n_inner     = maudio_pad(m->d_inner);
+  m->s6.n        = m->n_inner;
+  m->conv.n      = m->n_inner;
+  m->n_x_proj    = maudio_pad(m->dt_rank + 2 * m->s6.d_state);
 
-  m->head.type    = &maudio_mamba;
-  m->head.n_state = m->n_bands * m->n_inner * (m->s6.d_state + m->d_conv - 1);
+  m->head.type = &maudio_mamba;
+  m->head.n_state =
+    m->n_bands * m->n_inner * (m->s6.d_state + m->conv.d_conv - 1);
   m->head.n_frame_scratch = m->n_bands * (3 * m->n_inner + m->n_x_proj);
   m->head.n_fixed_scratch =
     maudio_pad(m->dt_rank > m->s6.d_state ? m->dt_rank : m->s6.d_state);
@@ -258,16 +258,15 @@ static void scan(const mamba* m, const maudio_run* run)
   const maudio_kernels* kernels = run->kernels;
   float* const          state   = run->state;
   const size_t          n_rows  = run->n_frames * run->n_bands;
-  const size_t          n_past  = m->n_inner * (m->d_conv - 1);
+  const size_t          n_past  = m->n_inner * (m->conv.d_conv - 1);
   const size_t          n_own   = m->head.n_state / m->n_bands;
   float* const          xz      = run->scratch; // (rows, 2I'): x, z
   float* const          dtbc = xz + n_rows * 2 * m->n_inner; // (rows, n_x_proj)
   float* const          dt   = dtbc + n_rows * m->n_x_proj;  // (rows, I')
 
-  for (size_t r = 0; r < n_rows; ++r) {
-    kernels->conv_silu(m->conv_weight, m->conv_bias, m->d_conv, m->n_inner,
-                       state + r % run->n_bands * n_own,
-                       xz + r * 2 * m->n_inner);
+  for (size_t band = 0; band < run->n_bands; ++band) {
+    kernels->conv_silu(&m->conv, run->n_frames, run->n_bands * 2 * m->n_inner,
+                       state + band * n_own, xz + band * 2 * m->n_inner);
   }
   kernels->gemm(&(maudio_gemm){.w        = m->x_proj,
                                .x        = xz,

@@ -1,11 +1,6 @@
-/* Mamba-2 (SSD), step by step: Dao and Gu 2024, arXiv:2405.21060.
- *
- * Inside, the channels of each group are padded to MAUDIO_LANES, so that no
- * vector holds two groups: I' = n_groups * group_pad channels of x and z, and
- * C' = pad(I' + 2 * n_groups * d_state) channels of x, B, C.
- */
+#include "mamba2.h"
+
 #include "matrix.h"
-#include "mixer.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,40 +8,13 @@
 
 enum { STAGE_IN, STAGE_SCAN, STAGE_OUT, N_STAGES };
 
-typedef struct {
-  maudio_mixer  head;
-  size_t        n_bands;
-  size_t        d_model;
-  size_t        d_inner;
-  size_t        d_conv;
-  size_t        n_heads;     ///< Of all groups
-  size_t        n_inner;     ///< I'
-  size_t        n_conv;      ///< C'
-  size_t        n_proj;      ///< Width of a row of in_proj: z, x B C, dt
-  size_t        n_norm;      ///< Channels that are normed together
-  size_t        n_norm_step; ///< And those with their padding
-  float         eps;
-  float         dt_min;
-  float         dt_max;
-  maudio_ssd    ssd;
-  maudio_matrix in_proj;     ///< (D, n_proj)
-  maudio_matrix out_proj;    ///< (I', D)
-  const float*  conv_weight; ///< (d_conv, C')
-  const float*  conv_bias;   ///< (C')
-  const float*  dt_bias;     ///< (H)
-  const float*  a;           ///< (H): -exp(A_log)
-  const float*  norm;        ///< (I')
-  const float*  in_bias;     ///< (n_proj), or NULL
-  const float*  out_bias;    ///< (D), or NULL
-} mamba2;
-
-static size_t group_size(const mamba2* m)
+static size_t group_size(const maudio_ssd_mixer* m)
 {
   return m->ssd.n_heads * m->ssd.headdim;
 }
 
 /// Where channel `c` of x, B, C of a tensor is inside
-static size_t channel_at(const mamba2* m, size_t c)
+static size_t channel_at(const maudio_ssd_mixer* m, size_t c)
 {
   const size_t size = group_size(m); // Not 0 where there are channels
   return size && c < m->d_inner ? c / size * m->ssd.group_pad + c % size
@@ -54,15 +22,15 @@ static size_t channel_at(const mamba2* m, size_t c)
 }
 
 /// Where row `r` of in_proj is inside
-static size_t proj_at(const mamba2* m, size_t r)
+static size_t proj_at(const maudio_ssd_mixer* m, size_t r)
 {
   const size_t n_dt = 2 * (m->d_inner + m->ssd.n_groups * m->ssd.d_state);
   return r < m->d_inner ? channel_at(m, r)
          : r < n_dt     ? m->n_inner + channel_at(m, r - m->d_inner)
-                        : m->n_inner + m->n_conv + r - n_dt;
+                        : m->n_inner + m->conv.n + r - n_dt;
 }
 
-static maudio_status bind_in_proj(mamba2* m, maudio_binding* b)
+static maudio_status bind_in_proj(maudio_ssd_mixer* m, maudio_binding* b)
 {
   const size_t n_rows =
     2 * (m->d_inner + m->ssd.n_groups * m->ssd.d_state) + m->n_heads;
@@ -84,7 +52,7 @@ static maudio_status bind_in_proj(mamba2* m, maudio_binding* b)
   return status;
 }
 
-static maudio_status bind_out_proj(mamba2* m, maudio_binding* b)
+static maudio_status bind_out_proj(maudio_ssd_mixer* m, maudio_binding* b)
 {
   maudio_rows    rows;
   maudio_packing packing;
@@ -105,13 +73,13 @@ static maudio_status bind_out_proj(mamba2* m, maudio_binding* b)
 }
 
 /// Read a tensor (n_channels, [1,] n) to an array (n, n_to) of inside channels
-static maudio_status bind_channels(const mamba2*   m,
-                                   maudio_binding* b,
-                                   const char*     name,
-                                   unsigned        n_dims,
-                                   const size_t*   shape,
-                                   size_t          n_to,
-                                   const float**   to)
+static maudio_status bind_channels(const maudio_ssd_mixer* m,
+                                   maudio_binding*         b,
+                                   const char*             name,
+                                   unsigned                n_dims,
+                                   const size_t*           shape,
+                                   size_t                  n_to,
+                                   const float**           to)
 {
   const size_t  n      = n_dims == 3 ? shape[2] : 1;
   float*        data   = NULL;
@@ -130,7 +98,7 @@ static maudio_status bind_channels(const mamba2*   m,
   return status;
 }
 
-static maudio_status bind_heads(mamba2* m, maudio_binding* b)
+static maudio_status bind_heads(maudio_ssd_mixer* m, maudio_binding* b)
 {
   float*        a_log = NULL;
   float*        d     = NULL;
@@ -164,7 +132,8 @@ static maudio_status bind_heads(mamba2* m, maudio_binding* b)
 }
 
 /// Read the weight of the norm of each group, or of one over all of them
-static maudio_status bind_norm(mamba2* m, bool norms_all, maudio_binding* b)
+static maudio_status
+bind_norm(maudio_ssd_mixer* m, bool norms_all, maudio_binding* b)
 {
   const float*        weight = NULL;
   float*              scaled = NULL;
@@ -194,7 +163,7 @@ static maudio_status bind_norm(mamba2* m, bool norms_all, maudio_binding* b)
 }
 
 /// Read the biases of both projections
-static maudio_status bind_biases(mamba2* m, maudio_binding* b)
+static maudio_status bind_biases(maudio_ssd_mixer* m, maudio_binding* b)
 {
   const size_t n =
     2 * (m->d_inner + m->ssd.n_groups * m->ssd.d_state) + m->n_heads;
@@ -215,29 +184,32 @@ static maudio_status bind_biases(mamba2* m, maudio_binding* b)
 }
 
 /// Read the bias of the convolution, or make one of 0
-static maudio_status
-bind_conv_bias(mamba2* m, const size_t* shape, bool has_none, maudio_binding* b)
+static maudio_status bind_conv_bias(maudio_ssd_mixer* m,
+                                    const size_t*     shape,
+                                    bool              has_none,
+                                    maudio_binding*   b)
 {
   if (!has_none) {
-    return bind_channels(m, b, "conv1d.bias", 1, shape, m->n_conv,
-                         &m->conv_bias);
+    return bind_channels(m, b, "conv1d.bias", 1, shape, m->conv.n,
+                         &m->conv.bias);
   }
   float*              zeros = NULL;
   const maudio_status status =
-    maudio_floats_new(b, "conv1d.bias", m->n_conv, &zeros);
-  m->conv_bias = zeros;
+    maudio_floats_new(b, "conv1d.bias", m->conv.n, &zeros);
+  m->conv.bias = zeros;
   return status;
 }
 
-static maudio_status
-bind_tensors(mamba2* m, const maudio_block_config* config, maudio_binding* b)
+static maudio_status bind_tensors(maudio_ssd_mixer*          m,
+                                  const maudio_block_config* config,
+                                  maudio_binding*            b)
 {
   const size_t  n_channels = m->d_inner + 2 * m->ssd.n_groups * m->ssd.d_state;
-  const size_t  shape[]    = {n_channels, 1, m->d_conv};
+  const size_t  shape[]    = {n_channels, 1, m->conv.d_conv};
   maudio_status status     = bind_in_proj(m, b);
   if (!status) {
-    status = bind_channels(m, b, "conv1d.weight", 3, shape, m->n_conv,
-                           &m->conv_weight);
+    status = bind_channels(m, b, "conv1d.weight", 3, shape, m->conv.n,
+                           &m->conv.weight);
   }
   if (!status) {
     status = bind_conv_bias(m, shape, config->has_no_conv_bias, b);
@@ -255,15 +227,15 @@ bind_tensors(mamba2* m, const maudio_block_config* config, maudio_binding* b)
 }
 
 /// Count the work of each stage
-static void count(mamba2* m)
+static void count(maudio_ssd_mixer* m)
 {
   const double d_inner = (double)m->d_inner;
   const double d_model = (double)m->d_model;
   const double n_bc    = 2.0 * (double)(m->ssd.n_groups * m->ssd.d_state);
   const double n_bands = (double)m->n_bands;
   const double n_in    = 2 * d_inner + n_bc + (double)m->n_heads;
-  const double n_scan =
-    (double)m->d_conv * (d_inner + n_bc) + 2 * d_inner * (double)m->ssd.d_state;
+  const double n_scan  = (double)m->conv.d_conv * (d_inner + n_bc) +
+                        2 * d_inner * (double)m->ssd.d_state;
 
   maudio_stage* const stages = m->head.stages;
   m->head.n_stages           = N_STAGES;
@@ -280,7 +252,7 @@ static maudio_status bind(const maudio_block_config* config,
                           maudio_binding*            binding,
                           const maudio_mixer**       mixer)
 {
-  mamba2* m = maudio_arena_new(binding->arena, sizeof *m);
+  maudio_ssd_mixer* m = maudio_arena_new(binding->arena, sizeof *m);
   if (!m) {
     return maudio_binding_no_memory(binding, "mamba2");
   }
@@ -288,7 +260,7 @@ static maudio_status bind(const maudio_block_config* config,
   m->n_bands       = binding->n_bands;
   m->d_model       = binding->d_model;
   m->d_inner       = config->d_inner;
-  m->d_conv        = config->d_conv;
+  m->conv.d_conv   = config->d_conv;
   m->n_heads       = config->d_inner / config->headdim;
   m->eps           = binding->norm_eps;
   m->dt_min        = config->dt_min;
@@ -301,134 +273,44 @@ static maudio_status bind(const maudio_block_config* config,
   m->n_inner       = m->ssd.n_groups * m->ssd.group_pad;
 
   const size_t n_bc = 2 * m->ssd.n_groups * m->ssd.d_state;
-  m->n_conv         = maudio_pad(m->n_inner + n_bc);
-  m->n_proj         = m->n_inner + m->n_conv + maudio_pad(m->n_heads);
+  m->conv.n         = maudio_pad(m->n_inner + n_bc);
+  m->n_proj         = m->n_inner + m->conv.n + maudio_pad(m->n_heads);
 
   m->head.type = &maudio_mamba2;
   m->head.n_state =
-    m->n_bands * (m->n_inner * m->ssd.d_state + (m->d_conv - 1) * m->n_conv);
-  m->head.n_frame_scratch = m->n_bands * (m->n_proj + 2 * m->n_heads);
-  // Of the kernel, and the padding of step sizes and decays
+    m->n_bands * (m->n_inner * m->ssd.d_state +
+                  (m->conv.d_conv - 1) * m->conv.n + maudio_pad(m->n_heads));
+  m->head.n_frame_scratch = m->n_bands * (m->n_proj + 4 * m->n_heads + 1);
+  // Of the kernel, and the padding of what is there for each head and frame
   m->head.n_fixed_scratch =
-    2 * (m->ssd.group_pad + MAUDIO_LANES) + (size_t)2 * MAUDIO_LANES;
+    2 * (m->ssd.group_pad + MAUDIO_LANES) + (size_t)5 * MAUDIO_LANES;
   count(m);
   return bind_tensors(m, config, binding);
-}
-
-/// Step size and decay of each head, (n_rows, H) each, from rows (n_rows,
-/// n_proj) of projections
-static void make_steps(const mamba2*         m,
-                       const maudio_kernels* kernels,
-                       size_t                n_rows,
-                       const float*          rows,
-                       float*                dt,
-                       float*                decay)
-{
-  const size_t n     = n_rows * m->n_heads;
-  const size_t n_pad = maudio_pad(n);
-  for (size_t r = 0; r < n_rows; ++r) {
-    const float* const from = rows + r * m->n_proj + m->n_inner + m->n_conv;
-    for (size_t i = 0; i < m->n_heads; ++i) {
-      dt[r * m->n_heads + i] = from[i] + m->dt_bias[i];
-    }
-  }
-  memset(dt + n, 0, (n_pad - n) * sizeof *dt);
-  kernels->softplus(n_pad, dt);
-  for (size_t i = 0; i < n_pad; ++i) {
-    dt[i] = dt[i] > m->dt_min ? dt[i] : m->dt_min;
-    dt[i] = dt[i] < m->dt_max ? dt[i] : m->dt_max;
-  }
-  for (size_t r = 0; r < n_rows; ++r) {
-    for (size_t i = 0; i < m->n_heads; ++i) {
-      decay[r * m->n_heads + i] = dt[r * m->n_heads + i] * m->a[i];
-    }
-  }
-  memset(decay + n, 0, (n_pad - n) * sizeof *decay);
-  kernels->exp(n_pad, decay);
-}
-
-/// One frame of one band, from the projections `row` (n_proj) to what is normed
-/// at its start
-static void step_row(const mamba2*         m,
-                     const maudio_kernels* kernels,
-                     const float*          dt,
-                     const float*          decay,
-                     float*                row,
-                     float*                state,
-                     float*                work)
-{
-  float* const z    = row;
-  float* const x    = z + m->n_inner;
-  float* const b    = x + m->n_inner;
-  float* const c    = b + m->ssd.n_groups * m->ssd.d_state;
-  float* const past = state;
-  float* const h    = past + (m->d_conv - 1) * m->n_conv;
-
-  kernels->conv_silu(m->conv_weight, m->conv_bias, m->d_conv, m->n_conv, past,
-                     x);
-  kernels->ssd_step(&m->ssd, &(maudio_scan){.x     = x,
-                                            .z     = z,
-                                            .b     = b,
-                                            .c     = c,
-                                            .dt    = dt,
-                                            .decay = decay,
-                                            .h     = h,
-                                            .work  = work,
-                                            .y     = z});
-}
-
-/// Norm the input of out_proj in the rows of a band, the first of them at `row`
-static void norm_band(const mamba2* m, const maudio_run* run, float* row)
-{
-  for (size_t i = 0; i < m->n_inner; i += m->n_norm_step) {
-    run->kernels->rms_norm(run->n_frames, run->n_bands * m->n_proj, row + i,
-                           m->norm + i, m->n_norm, m->eps, row + i);
-  }
-}
-
-/// Every frame of every band between the projections
-static void scan(const mamba2* m, const maudio_run* run)
-{
-  const size_t n_rows = run->n_frames * run->n_bands;
-  float* const proj   = run->scratch; // (n_frames, n_bands, n_proj)
-  float* const dt     = proj + n_rows * m->n_proj;
-  float* const decay  = dt + maudio_pad(n_rows * m->n_heads);
-  float* const work   = decay + maudio_pad(n_rows * m->n_heads);
-  make_steps(m, run->kernels, n_rows, proj, dt, decay);
-  for (size_t band = 0; band < run->n_bands; ++band) {
-    float* const own = run->state + band * (m->head.n_state / m->n_bands);
-    for (size_t frame = 0; frame < run->n_frames; ++frame) {
-      const size_t row = frame * run->n_bands + band;
-      step_row(m, run->kernels, dt + row * m->n_heads, decay + row * m->n_heads,
-               proj + row * m->n_proj, own, work);
-    }
-    norm_band(m, run, proj + band * m->n_proj);
-  }
 }
 
 static void
 step_piece(const maudio_mixer* mixer, const maudio_run* run, maudio_piece piece)
 {
-  const mamba2*     m      = (const mamba2*)mixer;
-  const size_t      n_rows = run->n_frames * run->n_bands;
-  const size_t      d_pad  = maudio_pad(m->d_model);
-  const maudio_gemm in     = {.w        = m->in_proj,
-                              .bias     = m->in_bias,
-                              .x        = run->x,
-                              .x_stride = d_pad,
-                              .n_rows   = n_rows,
-                              .y = run->scratch, // (n_frames, n_bands, n_proj)
-                              .y_stride = m->n_proj};
-  const maudio_gemm out    = {.w        = m->out_proj,
-                              .bias     = m->out_bias,
-                              .x        = run->scratch,
-                              .x_stride = m->n_proj,
-                              .n_rows   = n_rows,
-                              .y        = run->y,
-                              .y_stride = d_pad,
-                              .add      = true};
+  const maudio_ssd_mixer* m      = (const maudio_ssd_mixer*)mixer;
+  const size_t            n_rows = run->n_frames * run->n_bands;
+  const size_t            d_pad  = maudio_pad(m->d_model);
+  const maudio_gemm       in     = {.w        = m->in_proj,
+                                    .bias     = m->in_bias,
+                                    .x        = run->x,
+                                    .x_stride = d_pad,
+                                    .n_rows   = n_rows,
+                                    .y = run->scratch, // (n_frames, n_bands, n_proj)
+                                    .y_stride = m->n_proj};
+  const maudio_gemm       out    = {.w        = m->out_proj,
+                                    .bias     = m->out_bias,
+                                    .x        = run->scratch,
+                                    .x_stride = m->n_proj,
+                                    .n_rows   = n_rows,
+                                    .y        = run->y,
+                                    .y_stride = d_pad,
+                                    .add      = true};
   if (piece.stage == STAGE_SCAN) {
-    scan(m, run);
+    maudio_mamba2_scan(m, run);
   } else {
     maudio_gemm_panels(run->kernels, piece.stage == STAGE_IN ? &in : &out,
                        piece.first, piece.n);

@@ -147,94 +147,128 @@ static void rms_norm_ignores_padding(void** state)
   }
 }
 
+/// Rows that come together and one by one, against the formula
 static void convolution_keeps_its_past(void** state)
 {
   (void)state;
-  enum { n = 80, n_taps = 5, n_frames = 12 };
+  enum { n = 80, n_taps = 5, n_rows = 13, stride = 90 };
   for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
     for (size_t d_conv = 1; d_conv <= n_taps; ++d_conv) {
       float weight[n_taps * n];
       float bias[n];
-      float x[n_frames][n];
-      float past[n_taps * n] = {0};
+      float x[n_rows][stride];
+      float y[n_rows][stride];
+      float alone[n_rows][stride];
+      float past[n_taps * n]       = {0};
+      float past_alone[n_taps * n] = {0};
       fill(weight, d_conv * n);
       fill(bias, n);
-      fill(x[0], n_frames * n);
-      for (size_t t = 0; t < n_frames; ++t) {
-        float y[n];
-        memcpy(y, x[t], sizeof y);
-        (*k)->conv_silu(weight, bias, d_conv, n, past, y);
+      fill(x[0], n_rows * stride);
+      memcpy(y, x, sizeof y);
+      memcpy(alone, x, sizeof alone);
+      const maudio_conv conv = {
+        .d_conv = d_conv, .n = n, .weight = weight, .bias = bias};
+      (*k)->conv_silu(&conv, 6, stride, past, y[0]);
+      (*k)->conv_silu(&conv, n_rows - 6, stride, past, y[6]);
+      for (size_t t = 0; t < n_rows; ++t) {
+        (*k)->conv_silu(&conv, 1, stride, past_alone, alone[t]);
         for (size_t c = 0; c < n; ++c) {
           double sum = bias[c];
           for (size_t tap = 0; tap < d_conv && tap <= t; ++tap) {
             sum += (double)weight[(d_conv - 1 - tap) * n + c] * x[t - tap][c];
           }
-          assert_true(fabs(y[c] - exact_silu(sum)) < 2e-6);
+          assert_true(fabs(y[t][c] - exact_silu(sum)) < 2e-6);
         }
       }
+      assert_memory_equal(y, alone, sizeof y);
+      assert_memory_equal(past, past_alone, sizeof past);
     }
   }
 }
 
-/// Two groups of heads of any size, against the formula
+enum {
+  SCAN_GROUPS = 2,
+  SCAN_STATE  = 21,
+  SCAN_PAD    = 160,
+  SCAN_N      = SCAN_GROUPS * SCAN_PAD,
+  SCAN_STRIDE = 2 * SCAN_N + 2 * SCAN_GROUPS * SCAN_STATE,
+  SCAN_ROWS   = 11
+};
+
+typedef struct {
+  float  rows[SCAN_ROWS][SCAN_STRIDE]; // z, x, B, C
+  float  h[SCAN_N * SCAN_STATE];
+  double exact[SCAN_N * SCAN_STATE];
+} scan_case;
+
+/// Compare a row after a scan with the formula on the row before it
+static void check_row(const maudio_ssd* ssd,
+                      const float*      dt,
+                      const float*      gain,
+                      const float*      before,
+                      const float*      after,
+                      double*           exact)
+{
+  const size_t       size = ssd->n_heads * ssd->headdim;
+  const size_t       n    = SCAN_GROUPS * ssd->group_pad;
+  const float* const x    = before + n;
+  const float* const b    = x + n;
+  const float* const c    = b + (size_t)SCAN_GROUPS * SCAN_STATE;
+  for (size_t i = 0; i < SCAN_GROUPS * size; ++i) {
+    const size_t group   = i / size;
+    const size_t head    = i / ssd->headdim;
+    const size_t channel = group * ssd->group_pad + i % size;
+    double       sum     = 0.0;
+    for (size_t k = 0; k < SCAN_STATE; ++k) {
+      double* const h =
+        &exact[(channel / MAUDIO_LANES * SCAN_STATE + k) * MAUDIO_LANES +
+               channel % MAUDIO_LANES];
+      *h += (double)dt[head] * x[channel] * b[group * SCAN_STATE + k];
+      sum += c[group * SCAN_STATE + k] * *h;
+    }
+    sum = gain[head] * sum + (double)ssd->d[channel] * x[channel];
+    assert_true(fabs(after[channel] - sum * exact_silu(before[channel])) <
+                2e-5);
+  }
+}
+
+/// Two groups of heads of any size, rows together and one by one
 static void
 check_scan(const maudio_kernels* kernels, size_t n_heads, size_t headdim)
 {
-  enum { N_GROUPS = 2, D_STATE = 5, MAX_PAD = 160, N = N_GROUPS * MAX_PAD };
-  const size_t size = n_heads * headdim;
-  const size_t pad  = maudio_pad(size);
-  assert_true(pad <= MAX_PAD);
-  float skip[N];
-  float x[N];
-  float z[N];
-  float y[N];
-  float b[N_GROUPS * D_STATE];
-  float c[N_GROUPS * D_STATE];
-  float dt[N];
-  float decay[N];
-  float h[N * D_STATE];
-  float before[N * D_STATE];
-  float work[2 * (MAX_PAD + MAUDIO_LANES)];
-  fill(skip, N);
-  fill(x, N);
-  fill(z, N);
-  fill(b, N_GROUPS * D_STATE);
-  fill(c, N_GROUPS * D_STATE);
-  fill(dt, N);
-  fill(decay, N);
-  fill(h, N * D_STATE);
-  memcpy(before, h, sizeof h);
-  kernels->ssd_step(&(maudio_ssd){.n_groups  = N_GROUPS,
-                                  .n_heads   = n_heads,
-                                  .headdim   = headdim,
-                                  .d_state   = D_STATE,
-                                  .group_pad = pad,
-                                  .d         = skip},
-                    &(maudio_scan){.x     = x,
-                                   .z     = z,
-                                   .b     = b,
-                                   .c     = c,
-                                   .dt    = dt,
-                                   .decay = decay,
-                                   .h     = h,
-                                   .work  = work,
-                                   .y     = y});
-  for (size_t i = 0; i < N_GROUPS * size; ++i) {
-    const size_t group   = i / size;
-    const size_t head    = i / headdim;
-    const size_t channel = group * pad + i % size;
-    const size_t state =
-      channel / MAUDIO_LANES * D_STATE * MAUDIO_LANES + channel % MAUDIO_LANES;
-    double sum = (double)skip[channel] * x[channel];
-    for (size_t k = 0; k < D_STATE; ++k) {
-      const size_t at = state + k * MAUDIO_LANES;
-      const double hk = (double)decay[head] * before[at] +
-                        (double)dt[head] * x[channel] * b[group * D_STATE + k];
-      assert_true(fabs(h[at] - hk) < 1e-6);
-      sum += c[group * D_STATE + k] * hk;
-    }
-    assert_true(fabs(y[channel] - sum * exact_silu(z[channel])) < 2e-6);
+  static scan_case before;
+  static scan_case s;
+  static scan_case alone;
+  float            skip[SCAN_N];
+  float            dt[SCAN_ROWS][SCAN_N];
+  float            gain[SCAN_ROWS][SCAN_N];
+  float            work[2 * (SCAN_PAD + MAUDIO_LANES)];
+  const maudio_ssd ssd = {.n_groups  = SCAN_GROUPS,
+                          .n_heads   = n_heads,
+                          .headdim   = headdim,
+                          .d_state   = SCAN_STATE,
+                          .group_pad = maudio_pad(n_heads * headdim),
+                          .d         = skip};
+  assert_true(ssd.group_pad <= SCAN_PAD);
+  fill(skip, SCAN_N);
+  fill(dt[0], (size_t)SCAN_ROWS * SCAN_N);
+  fill(gain[0], (size_t)SCAN_ROWS * SCAN_N);
+  fill(before.rows[0], (size_t)SCAN_ROWS * SCAN_STRIDE);
+  fill(before.h, (size_t)SCAN_N * SCAN_STATE);
+  for (size_t i = 0; i < (size_t)SCAN_N * SCAN_STATE; ++i) {
+    before.exact[i] = before.h[i];
   }
+  s     = before;
+  alone = before;
+  kernels->ssd_scan(&ssd, SCAN_ROWS, SCAN_STRIDE, s.rows[0], SCAN_N, dt[0],
+                    gain[0], s.h, work);
+  for (size_t r = 0; r < SCAN_ROWS; ++r) {
+    kernels->ssd_scan(&ssd, 1, SCAN_STRIDE, alone.rows[r], SCAN_N, dt[r],
+                      gain[r], alone.h, work);
+    check_row(&ssd, dt[r], gain[r], before.rows[r], s.rows[r], s.exact);
+  }
+  assert_memory_equal(s.rows, alone.rows, sizeof s.rows);
+  assert_memory_equal(s.h, alone.h, sizeof s.h);
 }
 
 static void scans_follow_their_formula(void** state)
