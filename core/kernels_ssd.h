@@ -77,18 +77,18 @@ INLINE void ssd_states(const maudio_ssd* s,
     }
   }
   for (size_t r = 0; r < p->n_rows; ++r) {
-    const size_t       row = (p->row + r) * t->stride;
-    const float* const dt  = t->dt + (p->row + r) * t->head_stride;
-    const float* const b   = t->b + row + bc;
-    const float* const c   = t->c + row + bc;
-    const float* const x   = t->x + row + p->channel + v * VEC_LANES;
-    vec* const         sum = sums + r * VEC_SIDES + v;
+    const size_t       row   = (p->row + r) * t->stride;
+    const float* const dt    = t->dt + (p->row + r) * t->head_stride;
+    const float* const b     = t->b + row + bc;
+    const float* const c     = t->c + row + bc;
+    const float* const x     = t->x + row + p->channel + v * VEC_LANES;
+    vec* const         total = sums + r * VEC_SIDES + v;
     vec                u[SSD_VECS];
     vec                y[SSD_VECS];
     UNROLL
     for (size_t i = 0; i < vecs; ++i) {
       u[i] = splat(dt[p->head[v + i]]) * load(x + i * VEC_LANES);
-      y[i] = sum[i];
+      y[i] = total[i];
     }
     UNROLL
     for (size_t k = 0; k < n_states; ++k) {
@@ -102,7 +102,7 @@ INLINE void ssd_states(const maudio_ssd* s,
     }
     UNROLL
     for (size_t i = 0; i < vecs; ++i) {
-      sum[i] = y[i];
+      total[i] = y[i];
     }
   }
   UNROLL
@@ -321,17 +321,17 @@ static void ssd_scan(const maudio_ssd* ssd,
   const maudio_ssd s        = *ssd; // No store may change it
   const size_t     n        = s.n_groups * s.group_pad;
   const bool       is_small = s.headdim % MAUDIO_LANES;
-  const ssd_rows   t        = {.stride      = stride,
+  ssd_rows         t        = {.stride      = stride,
                                .head_stride = head_stride,
                                .x           = rows + n,
                                .z           = rows,
                                .b           = rows + 2 * n,
                                .c           = rows + 2 * n + s.n_groups * s.d_state,
                                .dt          = dt,
-                               .gain        = gain,
-                               .h           = h,
-                               .work        = work,
-                               .y           = rows};
+                               .gain        = gain};
+  t.h                       = h;
+  t.work                    = work;
+  t.y                       = rows;
   for (size_t r = 0; is_small && r < n_rows; ++r) {
     for (size_t group = 0; group < s.n_groups; ++group) {
       ssd_small_heads(&s, &t, r, group);

@@ -280,10 +280,10 @@ static maudio_status bind(const maudio_block_config* config,
   m->head.n_state =
     m->n_bands * (m->n_inner * m->ssd.d_state +
                   (m->conv.d_conv - 1) * m->conv.n + maudio_pad(m->n_heads));
-  m->head.n_frame_scratch = m->n_bands * (m->n_proj + 4 * m->n_heads + 1);
-  // Of the kernel, and the padding of what is there for each head and frame
+  m->head.n_frame_scratch = m->n_bands * (m->n_proj + 4 * m->n_heads);
+  // Of the kernel, and the padding of what is there for each head
   m->head.n_fixed_scratch =
-    2 * (m->ssd.group_pad + MAUDIO_LANES) + (size_t)5 * MAUDIO_LANES;
+    2 * (m->ssd.group_pad + MAUDIO_LANES) + (size_t)4 * MAUDIO_LANES;
   count(m);
   return bind_tensors(m, config, binding);
 }

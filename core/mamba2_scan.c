@@ -48,13 +48,11 @@ static void make_steps(const maudio_ssd_mixer* m,
 
 /**
  * Decay the scales of n heads in place of their states, which takes a third of
- * the work from a step. A scale that gets too small goes into the state, by
- * `keep`, and is 1 again; that of the start, 0, does so at once. Return whether
- * there is such a one.
+ * the work from a step. A scale that gets too small goes into the state, by a
+ * `keep` that is not 1, and is 1 again; that of the start, 0, does so at once.
  */
-static bool rescale(size_t n, float* scale, steps s)
+static void rescale(size_t n, float* scale, steps s)
 {
-  size_t n_small = 0;
   for (size_t i = 0; i < n; ++i) {
     const float next = scale[i] * s.keep[i];
     const bool  fits = next >= LEAST_SCALE;
@@ -62,45 +60,42 @@ static bool rescale(size_t n, float* scale, steps s)
     s.keep[i]        = fits ? 1.0f : next;
     s.gain[i]        = scale[i];
     s.dt[i] /= scale[i];
-    n_small += !fits;
   }
-  return n_small;
 }
 
 /// Rescale all frames, from the scales in the state on, which move on; `scale`
-/// (n_bands, H) is working memory. Set `has_small` (n_frames, n_bands) to
-/// whether a band has a `keep` that is not 1
+/// (n_bands, H) is working memory
 static void rescale_all(const maudio_ssd_mixer* m,
                         const maudio_run*       run,
                         float*                  scale,
-                        steps                   s,
-                        bool*                   has_small)
+                        steps                   s)
 {
   const size_t n_own = m->head.n_state / m->n_bands;
   const size_t n     = run->n_bands * m->n_heads;
   float* const kept  = run->state + n_own - maudio_pad(m->n_heads);
-  memset(has_small, 0, run->n_frames * run->n_bands * sizeof *has_small);
   for (size_t i = 0; i < m->n_heads; ++i) {
     for (size_t band = 0; band < run->n_bands; ++band) {
       scale[band * m->n_heads + i] = kept[band * n_own + i];
     }
   }
-  for (size_t frame = 0; frame < run->n_frames; ++frame) {
-    const size_t at = frame * n;
-    const bool   any =
-      rescale(n, scale, (steps){s.dt + at, s.keep + at, s.gain + at});
-    for (size_t band = 0; any && band < run->n_bands; ++band) {
-      const float* const keep = s.keep + at + band * m->n_heads;
-      for (size_t i = 0; i < m->n_heads; ++i) {
-        has_small[frame * run->n_bands + band] |= keep[i] != 1.0f;
-      }
-    }
+  for (size_t at = 0; at < run->n_frames * n; at += n) {
+    rescale(n, scale, (steps){s.dt + at, s.keep + at, s.gain + at});
   }
   for (size_t i = 0; i < m->n_heads; ++i) {
     for (size_t band = 0; band < run->n_bands; ++band) {
       kept[band * n_own + i] = scale[band * m->n_heads + i];
     }
   }
+}
+
+/// Return whether a band keeps its states as they are, from those of its heads
+static bool keeps_all(const maudio_ssd_mixer* m, const float* keep)
+{
+  size_t n_other = 0;
+  for (size_t i = 0; i < m->n_heads; ++i) {
+    n_other += keep[i] != 1.0f;
+  }
+  return !n_other;
 }
 
 /// Multiply the states h of a band by what its heads (H) have to keep
@@ -124,7 +119,6 @@ static void keep_states(const maudio_ssd_mixer* m, const float* keep, float* h)
 static void scan_band(const maudio_ssd_mixer* m,
                       const maudio_run*       run,
                       steps                   s,
-                      const bool*             has_small,
                       float*                  row,
                       float*                  h,
                       float*                  work)
@@ -133,10 +127,8 @@ static void scan_band(const maudio_ssd_mixer* m,
   const size_t head_stride = run->n_bands * m->n_heads;
   for (size_t frame = 0; frame < run->n_frames;) {
     size_t end = frame + 1;
-    if (has_small[frame * run->n_bands]) {
-      keep_states(m, s.keep + frame * head_stride, h);
-    }
-    while (end < run->n_frames && !has_small[end * run->n_bands]) {
+    keep_states(m, s.keep + frame * head_stride, h);
+    while (end < run->n_frames && keeps_all(m, s.keep + end * head_stride)) {
       ++end;
     }
     run->kernels->ssd_scan(&m->ssd, end - frame, stride, row + frame * stride,
@@ -151,7 +143,6 @@ static void scan_band(const maudio_ssd_mixer* m,
 static void run_band(const maudio_ssd_mixer* m,
                      const maudio_run*       run,
                      steps                   s,
-                     const bool*             has_small,
                      float*                  row,
                      float*                  state,
                      float*                  work)
@@ -160,7 +151,7 @@ static void run_band(const maudio_ssd_mixer* m,
   float* const h      = state + (m->conv.d_conv - 1) * m->conv.n;
   run->kernels->conv_silu(&m->conv, run->n_frames, stride, state,
                           row + m->n_inner);
-  scan_band(m, run, s, has_small, row, h, work);
+  scan_band(m, run, s, row, h, work);
   for (size_t i = 0; i < m->n_inner; i += m->n_norm_step) {
     run->kernels->rms_norm(run->n_frames, stride, row + i, m->norm + i,
                            m->n_norm, m->eps, row + i);
@@ -175,13 +166,12 @@ void maudio_mamba2_scan(const maudio_ssd_mixer* m, const maudio_run* run)
   float* const dt      = proj + n_rows * m->n_proj;
   float* const scale   = dt + 3 * n_steps; // (n_bands, H)
   float* const work    = scale + maudio_pad(run->n_bands * m->n_heads);
-  bool* const  small   = (bool*)(work + 2 * (m->ssd.group_pad + MAUDIO_LANES));
   const steps  s = {.dt = dt, .keep = dt + n_steps, .gain = dt + 2 * n_steps};
   make_steps(m, run->kernels, n_rows, proj, s);
-  rescale_all(m, run, scale, s, small);
+  rescale_all(m, run, scale, s);
   for (size_t band = 0; band < run->n_bands; ++band) {
     const size_t at = band * m->n_heads;
-    run_band(m, run, (steps){s.dt + at, s.keep + at, s.gain + at}, small + band,
+    run_band(m, run, (steps){s.dt + at, s.keep + at, s.gain + at},
              proj + band * m->n_proj,
              run->state + band * (m->head.n_state / m->n_bands), work);
   }

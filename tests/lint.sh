@@ -30,8 +30,8 @@ cppcheck)
     --enable=warning,style,performance,portability -j "$(nproc)" \
     --suppress=moduloofone:core/kernels_body.h \
     --suppress=unsignedLessThanZero:core/kernels_body.h \
-    --suppress=moduloofone:core/kernels_scan.h \
-    --suppress=unsignedLessThanZero:core/kernels_scan.h \
+    --suppress=moduloofone:core/kernels_ssd.h \
+    --suppress=unsignedLessThanZero:core/kernels_ssd.h \
     --suppress=unusedStructMember \
     core cli cuda lv2 bench tests
   ;;

@@ -163,7 +163,7 @@ static void convolution_keeps_its_past(void** state)
       float past_alone[n_taps * n] = {0};
       fill(weight, d_conv * n);
       fill(bias, n);
-      fill(x[0], n_rows * stride);
+      fill(x[0], (size_t)n_rows * stride);
       memcpy(y, x, sizeof y);
       memcpy(alone, x, sizeof alone);
       const maudio_conv conv = {

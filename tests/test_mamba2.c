@@ -124,7 +124,7 @@ static void plain_step(const tensors* t, const float* in, double* h, float* out)
   for (size_t i = 0; i < D_INNER; ++i) {
     const size_t head  = i / HEADDIM;
     const double dt    = log1p(exp(xbc[N_CONV + head] + t->dt_bias[head]));
-    const double decay = exp(-dt * exp(t->a_log[head]));
+    const double decay = exp(-dt * exp((double)t->a_log[head]));
     double       sum   = t->d[head] * xbc[i];
     for (size_t k = 0; k < D_STATE; ++k) {
       double* const hk = &h[i * D_STATE + k];
