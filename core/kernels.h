@@ -197,8 +197,9 @@ typedef struct {
                       const float*           spectrum,
                       float*                 time);
 
-  // Elementwise and in place, n padded. Relative errors are below 3e-7, those
-  // of log where it is near 0 are absolute. exp saturates at -86.9 and 88
+  // Elementwise and in place, n padded. Relative errors are below 3e-7, of SiLU
+  // below 4e-7, those of log where it is near 0 are absolute. exp saturates at
+  // -86.9 and 88
   void (*exp)(size_t n, float* x);
   void (*log)(size_t n, float* x); ///< x normal and positive
   void (*silu)(size_t n, float* x);

@@ -6,6 +6,7 @@
 #define KERNELS_NAME avx2
 #define VEC_LANES 8
 #define VEC_MADD(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define VEC_ROUNDS_ONCE
 #define VEC_MAX(a, b) ((vec)_mm256_max_ps(a, b))
 #define VEC_MIN(a, b) ((vec)_mm256_min_ps(a, b))
 #define GEMM_SUMS 12

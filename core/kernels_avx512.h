@@ -9,6 +9,7 @@
 
 #define VEC_LANES 16
 #define VEC_MADD(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define VEC_ROUNDS_ONCE
 #define VEC_MAX(a, b) ((vec)_mm512_max_ps(a, b))
 #define VEC_MIN(a, b) ((vec)_mm512_min_ps(a, b))
 #define VEC_DIVIDE(a, b) divide(a, b)

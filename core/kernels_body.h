@@ -2,11 +2,12 @@
  * The kernels, in vectors of VEC_LANES floats; included once per instruction
  * set by a file that defines
  *
- * KERNELS_NAME  as in maudio_kernels.name,
- * VEC_LANES     floats of a vector,
- * VEC_MADD      a * b + c on vectors,
- * GEMM_SUMS     how many vectors of sums a GEMM keeps in registers,
- * GEMM_TALL     rows from which it does without wider tiles,
+ * KERNELS_NAME     as in maudio_kernels.name,
+ * VEC_LANES        floats of a vector,
+ * VEC_MADD         a * b + c on vectors,
+ * VEC_ROUNDS_ONCE  if that is rounded once,
+ * GEMM_SUMS        how many vectors of sums a GEMM keeps in registers,
+ * GEMM_TALL        rows from which it does without wider tiles,
  *
  * where the instruction set has better ones than kernels_vector.h,
  *

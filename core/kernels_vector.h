@@ -120,23 +120,21 @@ static inline vec horner(vec x, vec y, float c)
     step;                               \
   }
 
-/// e^x, or e^-x if `negated`, constant: 2^k e^r with |r| <= ln 2 / 2; k stays
-/// a normal exponent. Of n vectors, constant, side by side: one alone would
-/// wait for the result of each step
-INLINE void vecs_exp(vec* x, const size_t n, const bool negated)
+/// e^x: 2^k e^r with |r| <= ln 2 / 2; k stays a normal exponent. Of n vectors,
+/// constant, side by side: one alone would wait for the result of each step
+INLINE void vecs_exp(vec* x, const size_t n)
 {
-  const float sign  = negated ? -1.0f : 1.0f;
-  const vec   least = splat(negated ? -88.0f : -86.9f);
-  const vec   most  = splat(negated ? 86.9f : 88.0f);
-  const vec   round = splat(12582912.0f); // 1.5 * 2^23: its low bits count ones
-  vec         k[VEC_SIDES];
-  vec         r[VEC_SIDES];
-  vec         y[VEC_SIDES];
+  const vec least = splat(-86.9f);
+  const vec most  = splat(88.0f);
+  const vec round = splat(12582912.0f); // 1.5 * 2^23: its low bits count ones
+  vec       k[VEC_SIDES];
+  vec       r[VEC_SIDES];
+  vec       y[VEC_SIDES];
   EACH_VEC(x[i] = VEC_MAX(least, x[i]))
   EACH_VEC(x[i] = VEC_MIN(most, x[i]))
-  EACH_VEC(k[i] = madd(x[i], splat(sign * 1.44269504f), round))
+  EACH_VEC(k[i] = madd(x[i], splat(1.44269504f), round))
   EACH_VEC(y[i] = k[i] - round)
-  EACH_VEC(r[i] = madd(y[i], splat(-0.693359375f), negated ? -x[i] : x[i]))
+  EACH_VEC(r[i] = madd(y[i], splat(-0.693359375f), x[i]))
   EACH_VEC(r[i] = madd(y[i], splat(2.12194440e-4f), r[i]))
   // Off by at most 3.1e-9, relatively
   EACH_VEC(y[i] = splat(1.3814539831e-3f))
@@ -149,9 +147,38 @@ INLINE void vecs_exp(vec* x, const size_t n, const bool negated)
   EACH_VEC(x[i] = (vec)((vec_int)y[i] + ((vec_int)k[i] << 23)))
 }
 
+/// e^-x in fewer steps, enough for 1 + e^-x
+INLINE void vecs_exp_of_minus(vec* x, const size_t n)
+{
+  const vec least = splat(-88.0f);
+  const vec most  = splat(86.9f);
+  const vec round = splat(12582912.0f);
+  vec       k[VEC_SIDES];
+  vec       r[VEC_SIDES];
+  vec       y[VEC_SIDES];
+  EACH_VEC(x[i] = VEC_MAX(least, x[i]))
+  EACH_VEC(x[i] = VEC_MIN(most, x[i]))
+  EACH_VEC(k[i] = madd(x[i], splat(-1.44269504f), round))
+  EACH_VEC(y[i] = k[i] - round)
+#ifdef VEC_ROUNDS_ONCE
+  EACH_VEC(r[i] = madd(y[i], splat(-0.693147181f), -x[i]))
+#else
+  EACH_VEC(r[i] = madd(y[i], splat(-0.693359375f), -x[i]))
+  EACH_VEC(r[i] = madd(y[i], splat(2.12194440e-4f), r[i]))
+#endif
+  // Off by at most 1.1e-7, relatively
+  EACH_VEC(y[i] = splat(8.3147459315e-3f))
+  EACH_VEC(y[i] = horner(y[i], r[i], 4.1890437055e-2f))
+  EACH_VEC(y[i] = horner(y[i], r[i], 1.6667089919e-1f))
+  EACH_VEC(y[i] = horner(y[i], r[i], 4.9999230620e-1f))
+  EACH_VEC(y[i] = horner(y[i], r[i], 1.0f))
+  EACH_VEC(y[i] = horner(y[i], r[i], 1.0f))
+  EACH_VEC(x[i] = (vec)((vec_int)y[i] + ((vec_int)k[i] << 23)))
+}
+
 static inline vec vec_exp(vec x)
 {
-  vecs_exp(&x, 1, false);
+  vecs_exp(&x, 1);
   return x;
 }
 
@@ -182,7 +209,7 @@ INLINE void vecs_silu(vec* x, const size_t n)
 {
   vec y[VEC_SIDES];
   EACH_VEC(y[i] = x[i])
-  vecs_exp(y, n, true);
+  vecs_exp_of_minus(y, n);
   EACH_VEC(y[i] = 1.0f + y[i])
   EACH_VEC(x[i] = VEC_DIVIDE(x[i], y[i]))
 }
