@@ -188,7 +188,7 @@ static void heads_forget_soon_or_late(void** state)
       small_mixer_run(&m, *k, 1, 1, x + i * D_MODEL, own, y + i * D_MODEL);
     }
     for (size_t i = 0; i < (size_t)N_FRAMES * D_MODEL; ++i) {
-      assert_true(fabsf(y[i] - expected[i]) < 5e-5f);
+      assert_true(fabsf(y[i] - expected[i]) < 1e-4f); // Of values up to 9
     }
     small_mixer_check_chunks(&m, *k, N_FRAMES, 1, x, y);
     free(own);
