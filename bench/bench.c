@@ -1,10 +1,69 @@
 #include "bench.h"
 
+#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+int bench_misused(const char* usage)
+{
+  fputs(usage, stderr);
+  return 2;
+}
+
+/// Put a value where it belongs
+static void set_option(const bench_option* option, const char* value)
+{
+  if (option->flag) {
+    *option->flag = true;
+  } else if (option->text) {
+    *option->text = value;
+  } else if (option->count) {
+    *option->count = (size_t)strtoul(value, NULL, 10);
+  } else {
+    *option->number = strtod(value, NULL);
+  }
+}
+
+int bench_read_options(int                 argc,
+                       char**              argv,
+                       const char*         usage,
+                       const bench_option* options,
+                       size_t              n_options)
+{
+  struct option known[BENCH_OPTIONS + 2]       = {{0}};
+  char          letters[2 * BENCH_OPTIONS + 2] = "h";
+  char*         at                             = letters + 1;
+  for (size_t i = 0; i < n_options; ++i) {
+    const bool is_flag = options[i].flag;
+    known[i]           = (struct option){options[i].name,
+                               is_flag ? no_argument : required_argument, NULL,
+                                         options[i].letter};
+    *at++              = options[i].letter;
+    if (!is_flag) {
+      *at++ = ':';
+    }
+  }
+  known[n_options] = (struct option){"help", no_argument, NULL, 'h'};
+  int letter       = 0;
+  while ((letter = getopt_long(argc, argv, letters, known, NULL)) >= 0) {
+    size_t i = 0;
+    while (i < n_options && options[i].letter != letter) {
+      ++i;
+    }
+    if (letter == 'h') {
+      fputs(usage, stdout);
+      return 1;
+    }
+    if (i == n_options) {
+      return bench_misused(usage);
+    }
+    set_option(&options[i], optarg);
+  }
+  return optind < argc ? bench_misused(usage) : 0;
+}
 
 double bench_seconds(clockid_t clock)
 {

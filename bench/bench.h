@@ -6,8 +6,33 @@
 
 #include <maudio.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
+
+/// An option of a command line; one of the places it may go to is set
+typedef struct {
+  const char*  name;
+  char         letter;
+  bool*        flag; ///< Without a value
+  const char** text;
+  size_t*      count;
+  double*      number;
+} bench_option;
+
+/// Read a command line of `n_options` options, at most BENCH_OPTIONS, and
+/// --help, which prints `usage`; return 0 to run, 1 to leave with success, 2
+/// with failure, after `usage`
+int bench_read_options(int                 argc,
+                       char**              argv,
+                       const char*         usage,
+                       const bench_option* options,
+                       size_t              n_options);
+
+#define BENCH_OPTIONS 8
+
+/// Print `usage` to where errors go, return 2
+int bench_misused(const char* usage);
 
 /// Read a clock, in seconds
 double bench_seconds(clockid_t clock);

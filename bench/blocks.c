@@ -1,7 +1,6 @@
 /* How long the blocks of an audio thread take, against their deadlines. */
 #include "bench.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -37,37 +36,15 @@ static const char usage[] =
 /// Parse; return 0 to run, 1 to leave with success, 2 with failure
 static int parse(int argc, char** argv, options* o)
 {
-  static const struct option known[] = {
-    {"preset", required_argument, NULL, 'p'},
-    {"blocks", required_argument, NULL, 'n'},
-    {"rate", required_argument, NULL, 'r'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0}};
-  int option = 0;
-  while ((option = getopt_long(argc, argv, "p:n:r:h", known, NULL)) >= 0) {
-    switch (option) {
-    case 'p':
-      o->preset = optarg;
-      break;
-    case 'n':
-      o->n_blocks = (size_t)strtoul(optarg, NULL, 10);
-      break;
-    case 'r':
-      o->rate_hz = strtod(optarg, NULL);
-      break;
-    case 'h':
-      fputs(usage, stdout);
-      return 1;
-    default:
-      fputs(usage, stderr);
-      return 2;
-    }
-  }
-  if (optind < argc || o->n_blocks < 1000 || o->n_blocks > 100000000) {
-    fputs(usage, stderr);
-    return 2;
-  }
-  return 0;
+  const bench_option known[] = {
+    {.name = "preset", .letter = 'p', .text = &o->preset},
+    {.name = "blocks", .letter = 'n', .count = &o->n_blocks},
+    {.name = "rate", .letter = 'r', .number = &o->rate_hz}};
+  const int result =
+    bench_read_options(argc, argv, usage, known, sizeof known / sizeof *known);
+  return !result && (o->n_blocks < 1000 || o->n_blocks > 100000000)
+           ? bench_misused(usage)
+           : result;
 }
 
 /// What the blocks of one size took

@@ -3,7 +3,6 @@
 #include "bench.h"
 #include "generator.h"
 
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,37 +29,15 @@ static const char usage[] =
 /// Parse; return 0 to run, 1 to leave with success, 2 with failure
 static int parse(int argc, char** argv, options* o)
 {
-  static const struct option known[] = {
-    {"model", required_argument, NULL, 'm'},
-    {"preset", required_argument, NULL, 'p'},
-    {"samples", required_argument, NULL, 'n'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0}};
-  int option = 0;
-  while ((option = getopt_long(argc, argv, "m:p:n:h", known, NULL)) >= 0) {
-    switch (option) {
-    case 'm':
-      o->model = optarg;
-      break;
-    case 'p':
-      o->preset = optarg;
-      break;
-    case 'n':
-      o->n_samples = (size_t)strtoul(optarg, NULL, 10);
-      break;
-    case 'h':
-      fputs(usage, stdout);
-      return 1;
-    default:
-      fputs(usage, stderr);
-      return 2;
-    }
-  }
-  if (optind < argc || o->n_samples < 1000 || o->n_samples > 1000000000) {
-    fputs(usage, stderr);
-    return 2;
-  }
-  return 0;
+  const bench_option known[] = {
+    {.name = "model", .letter = 'm', .text = &o->model},
+    {.name = "preset", .letter = 'p', .text = &o->preset},
+    {.name = "samples", .letter = 'n', .count = &o->n_samples}};
+  const int result =
+    bench_read_options(argc, argv, usage, known, sizeof known / sizeof *known);
+  return !result && (o->n_samples < 1000 || o->n_samples > 1000000000)
+           ? bench_misused(usage)
+           : result;
 }
 
 /// What the samples took

@@ -3,7 +3,6 @@
 #include "peak.h"
 #include "trace.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,46 +34,18 @@ static const char usage[] =
 /// Parse; return 0 to run, 1 to leave with success, 2 with failure
 static int parse(int argc, char** argv, options* o)
 {
-  static const struct option known[] = {
-    {"preset", required_argument, NULL, 'p'},
-    {"model", required_argument, NULL, 'm'},
-    {"rate", required_argument, NULL, 'r'},
-    {"hops", required_argument, NULL, 'n'},
-    {"kinds", no_argument, NULL, 'k'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0}};
-  int option = 0;
-  while ((option = getopt_long(argc, argv, "p:m:r:n:kh", known, NULL)) >= 0) {
-    switch (option) {
-    case 'p':
-      o->preset = optarg;
-      break;
-    case 'm':
-      o->model = optarg;
-      break;
-    case 'r':
-      o->rate_hz = strtod(optarg, NULL);
-      break;
-    case 'n':
-      o->n_hops = (size_t)strtoul(optarg, NULL, 10);
-      break;
-    case 'k':
-      o->by_kind = true;
-      break;
-    case 'h':
-      fputs(usage, stdout);
-      return 1;
-    default:
-      fputs(usage, stderr);
-      return 2;
-    }
-  }
-  if (!o->preset == !o->model || optind < argc || o->n_hops < 100 ||
-      o->n_hops > 100000) {
-    fputs(usage, stderr);
-    return 2;
-  }
-  return 0;
+  const bench_option known[] = {
+    {.name = "preset", .letter = 'p', .text = &o->preset},
+    {.name = "model", .letter = 'm', .text = &o->model},
+    {.name = "rate", .letter = 'r', .number = &o->rate_hz},
+    {.name = "hops", .letter = 'n', .count = &o->n_hops},
+    {.name = "kinds", .letter = 'k', .flag = &o->by_kind}};
+  const int result =
+    bench_read_options(argc, argv, usage, known, sizeof known / sizeof *known);
+  return !result &&
+             (!o->preset == !o->model || o->n_hops < 100 || o->n_hops > 100000)
+           ? bench_misused(usage)
+           : result;
 }
 
 /// Hops one at a time, and as many at once as the stream takes

@@ -1,7 +1,6 @@
 /* What a stream costs on one core: mean, worst block, and memory over time. */
 #include "bench.h"
 
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,7 @@ typedef struct {
   double      rate_hz;
   size_t      block; ///< Frames of a call
   double      seconds;
-  unsigned    n_channels;
+  size_t      n_channels;
   bool        is_silent;
 } options;
 
@@ -30,8 +29,8 @@ static const char usage[] =
   "  -b, --block FRAMES   frames of each call (64)\n"
   "  -c, --channels N     1 or 2 channels (1)\n"
   "  -s, --seconds N      seconds of audio (30)\n"
-  "      --hour           an hour of audio: is cost and memory constant?\n"
-  "      --silence        of zeros instead of a tone in noise\n"
+  "  -H, --hour           an hour of audio: is cost and memory constant?\n"
+  "  -S, --silence        of zeros instead of a tone in noise\n"
   "  -h, --help           show this\n"
   "\n"
   "MAUDIO_KERNELS=scalar|avx2|avx512|avx512vnni|neon selects kernels.\n";
@@ -39,59 +38,25 @@ static const char usage[] =
 /// Parse; return 0 to run, 1 to leave with success, 2 with failure
 static int parse(int argc, char** argv, options* o)
 {
-  static const struct option known[] = {
-    {"preset", required_argument, NULL, 'p'},
-    {"model", required_argument, NULL, 'm'},
-    {"rate", required_argument, NULL, 'r'},
-    {"block", required_argument, NULL, 'b'},
-    {"channels", required_argument, NULL, 'c'},
-    {"seconds", required_argument, NULL, 's'},
-    {"hour", no_argument, NULL, 'H'},
-    {"silence", no_argument, NULL, 'S'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0}};
-  int option = 0;
-  while ((option = getopt_long(argc, argv, "p:m:r:b:c:s:h", known, NULL)) >=
-         0) {
-    switch (option) {
-    case 'p':
-      o->preset = optarg;
-      break;
-    case 'm':
-      o->model = optarg;
-      break;
-    case 'r':
-      o->rate_hz = strtod(optarg, NULL);
-      break;
-    case 'b':
-      o->block = (size_t)strtoul(optarg, NULL, 10);
-      break;
-    case 'c':
-      o->n_channels = (unsigned)strtoul(optarg, NULL, 10);
-      break;
-    case 's':
-      o->seconds = strtod(optarg, NULL);
-      break;
-    case 'H':
-      o->seconds = HOUR;
-      break;
-    case 'S':
-      o->is_silent = true;
-      break;
-    case 'h':
-      fputs(usage, stdout);
-      return 1;
-    default:
-      fputs(usage, stderr);
-      return 2;
-    }
+  bool               is_hour = false;
+  const bench_option known[] = {
+    {.name = "preset", .letter = 'p', .text = &o->preset},
+    {.name = "model", .letter = 'm', .text = &o->model},
+    {.name = "rate", .letter = 'r', .number = &o->rate_hz},
+    {.name = "block", .letter = 'b', .count = &o->block},
+    {.name = "channels", .letter = 'c', .count = &o->n_channels},
+    {.name = "seconds", .letter = 's', .number = &o->seconds},
+    {.name = "hour", .letter = 'H', .flag = &is_hour},
+    {.name = "silence", .letter = 'S', .flag = &o->is_silent}};
+  const int result =
+    bench_read_options(argc, argv, usage, known, sizeof known / sizeof *known);
+  o->seconds = is_hour ? HOUR : o->seconds;
+  if (!result && (!o->preset == !o->model || o->block < 1 ||
+                  o->n_channels < 1 || o->n_channels > MAUDIO_MAX_CHANNELS ||
+                  !(o->seconds > 0.0 && o->seconds <= 24 * HOUR))) {
+    return bench_misused(usage);
   }
-  if (!o->preset == !o->model || optind < argc || o->block < 1 ||
-      !(o->seconds > 0.0 && o->seconds <= 24 * HOUR)) {
-    fputs(usage, stderr);
-    return 2;
-  }
-  return 0;
+  return result;
 }
 
 /// What was measured
@@ -111,9 +76,9 @@ static void measure(const options* o, maudio_stream* stream, measurement* m)
   const size_t n_signal = SIGNAL_SECONDS * (size_t)o->rate_hz;
   const size_t n_loop   = n_signal > o->block ? n_signal - o->block : 1;
   const size_t minute   = (size_t)(60.0 * o->rate_hz / (double)o->block);
-  float*       signal   = (float*)calloc(n_signal + o->block, sizeof(float));
-  float*       out      = (float*)calloc(2 * o->block, sizeof(float));
-  if (signal && out) {
+  float* const signal = (float*)calloc(n_signal + 3 * o->block, sizeof(float));
+  if (signal) {
+    float* const out = signal + n_signal + o->block; // (2, block)
     if (!o->is_silent) {
       bench_signal(signal, n_signal, o->rate_hz);
     }
@@ -145,7 +110,6 @@ static void measure(const options* o, maudio_stream* stream, measurement* m)
     m->last_minute   = end - last;
     m->kib_after     = bench_resident_kib();
   }
-  free(out);
   free(signal);
 }
 
@@ -163,7 +127,7 @@ static void report(const options*       o,
   printf("model           %s, %.2f M parameters, %.0f MMAC/s\n", info.name,
          1e-6 * (double)info.n_parameters, 1e-6 * info.macs_per_second);
   printf("kernels         %s\n", maudio_kernels_name());
-  printf("signal          %s, %.0f Hz, %u channels, blocks of %zu, %.1f s\n",
+  printf("signal          %s, %.0f Hz, %zu channels, blocks of %zu, %.1f s\n",
          o->is_silent ? "silence" : "tone in noise", o->rate_hz, o->n_channels,
          o->block, audio);
   printf("latency         %.2f ms\n",
@@ -199,7 +163,8 @@ int main(int argc, char** argv)
   maudio_stream* stream = NULL;
   maudio_status  status = bench_open(o.preset, o.model, &model, &error);
   if (!status) {
-    status = maudio_stream_new(model, o.rate_hz, o.n_channels, &stream, &error);
+    status = maudio_stream_new(model, o.rate_hz, (unsigned)o.n_channels,
+                               &stream, &error);
   }
   if (status) {
     fprintf(stderr, "maudio-bench: %s\n", error.message);

@@ -4,7 +4,6 @@
 #include "bench.h"
 #include "stream.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -36,38 +35,16 @@ static const char usage[] =
 /// Parse; return 0 to run, 1 to leave with success, 2 with failure
 static int parse(int argc, char** argv, options* o)
 {
-  static const struct option known[] = {
-    {"preset", required_argument, NULL, 'p'},
-    {"model", required_argument, NULL, 'm'},
-    {"seconds", required_argument, NULL, 's'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0}};
-  int option = 0;
-  while ((option = getopt_long(argc, argv, "p:m:s:h", known, NULL)) >= 0) {
-    switch (option) {
-    case 'p':
-      o->preset = optarg;
-      break;
-    case 'm':
-      o->preset = NULL;
-      o->model  = optarg;
-      break;
-    case 's':
-      o->seconds = strtod(optarg, NULL);
-      break;
-    case 'h':
-      fputs(usage, stdout);
-      return 1;
-    default:
-      fputs(usage, stderr);
-      return 2;
-    }
-  }
-  if (optind < argc || !(o->seconds >= 1.0 && o->seconds <= 3600.0)) {
-    fputs(usage, stderr);
-    return 2;
-  }
-  return 0;
+  const bench_option known[] = {
+    {.name = "preset", .letter = 'p', .text = &o->preset},
+    {.name = "model", .letter = 'm', .text = &o->model},
+    {.name = "seconds", .letter = 's', .number = &o->seconds}};
+  const int result =
+    bench_read_options(argc, argv, usage, known, sizeof known / sizeof *known);
+  o->preset = o->model ? NULL : o->preset;
+  return !result && (!(o->seconds >= 1.0 && o->seconds <= 3600.0))
+           ? bench_misused(usage)
+           : result;
 }
 
 /// Blocks of one size, by their place in the least time that is whole hops and

@@ -5,7 +5,6 @@
 #include "token_model.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,46 +114,21 @@ static const char usage[] =
 /// Parse; return 0 to run, 1 to leave with success, 2 with failure
 static int parse(int argc, char** argv, options* o)
 {
-  static const struct option known[] = {
-    {"steps", required_argument, NULL, 'n'},
-    {"context", required_argument, NULL, 'c'},
-    {"table", required_argument, NULL, 't'},
-    {"plot", required_argument, NULL, 'p'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0}};
-  int option = 0;
-  while ((option = getopt_long(argc, argv, "n:c:t:p:h", known, NULL)) >= 0) {
-    switch (option) {
-    case 'n':
-      o->n_steps = (size_t)strtoul(optarg, NULL, 10);
-      break;
-    case 'c':
-      o->max_context = (size_t)strtoul(optarg, NULL, 10);
-      break;
-    case 't':
-      o->table = optarg;
-      break;
-    case 'p':
-      o->plot = optarg;
-      break;
-    case 'h':
-      fputs(usage, stdout);
-      return 1;
-    default:
-      fputs(usage, stderr);
-      return 2;
-    }
-  }
+  const bench_option known[] = {
+    {.name = "steps", .letter = 'n', .count = &o->n_steps},
+    {.name = "context", .letter = 'c', .count = &o->max_context},
+    {.name = "table", .letter = 't', .text = &o->table},
+    {.name = "plot", .letter = 'p', .text = &o->plot}};
+  const int result =
+    bench_read_options(argc, argv, usage, known, sizeof known / sizeof *known);
   const bool is_known = !o->table || !strcmp(o->table, "constant") ||
                         !strcmp(o->table, "growth") ||
                         !strcmp(o->table, "generation");
-  if (optind < argc || !is_known || o->n_steps < MIN_STEPS ||
-      o->n_steps > MAX_STEPS || o->max_context < MIN_CONTEXT ||
-      o->max_context > MAX_CONTEXT) {
-    fputs(usage, stderr);
-    return 2;
-  }
-  return 0;
+  return !result &&
+             (!is_known || o->n_steps < MIN_STEPS || o->n_steps > MAX_STEPS ||
+              o->max_context < MIN_CONTEXT || o->max_context > MAX_CONTEXT)
+           ? bench_misused(usage)
+           : result;
 }
 
 /// A model that takes steps
