@@ -76,7 +76,8 @@ static void measure(const options* o, maudio_stream* stream, measurement* m)
   const size_t n_signal = SIGNAL_SECONDS * (size_t)o->rate_hz;
   const size_t n_loop   = n_signal > o->block ? n_signal - o->block : 1;
   const size_t minute   = (size_t)(60.0 * o->rate_hz / (double)o->block);
-  float* const signal = (float*)calloc(n_signal + 3 * o->block, sizeof(float));
+  float* const signal =
+    (float*)calloc(n_signal + 3 * o->block + 1, sizeof(float));
   if (signal) {
     float* const out = signal + n_signal + o->block; // (2, block)
     if (!o->is_silent) {
