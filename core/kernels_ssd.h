@@ -318,33 +318,32 @@ static void ssd_scan(const maudio_ssd* ssd,
                      float*            h,
                      float*            work)
 {
-  const maudio_ssd s        = *ssd; // No store may change it
-  const size_t     n        = s.n_groups * s.group_pad;
-  const bool       is_small = s.headdim % MAUDIO_LANES;
-  ssd_rows         t        = {.stride      = stride,
-                               .head_stride = head_stride,
-                               .x           = rows + n,
-                               .z           = rows,
-                               .b           = rows + 2 * n,
-                               .c           = rows + 2 * n + s.n_groups * s.d_state,
-                               .dt          = dt,
-                               .gain        = gain};
-  t.h                       = h;
-  t.work                    = work;
-  t.y                       = rows;
+  const size_t n        = ssd->n_groups * ssd->group_pad;
+  const bool   is_small = ssd->headdim % MAUDIO_LANES;
+  ssd_rows     t        = {.stride      = stride,
+                           .head_stride = head_stride,
+                           .x           = rows + n,
+                           .z           = rows,
+                           .b           = rows + 2 * n,
+                           .c           = rows + 2 * n + ssd->n_groups * ssd->d_state,
+                           .dt          = dt,
+                           .gain        = gain};
+  t.h                   = h;
+  t.work                = work;
+  t.y                   = rows;
   for (size_t r = 0; is_small && r < n_rows; ++r) {
-    for (size_t group = 0; group < s.n_groups; ++group) {
-      ssd_small_heads(&s, &t, r, group);
+    for (size_t group = 0; group < ssd->n_groups; ++group) {
+      ssd_small_heads(ssd, &t, r, group);
     }
   }
   for (size_t r = 0; !is_small && r < n_rows;) {
     const size_t left      = n_rows - r;
     const size_t n_at_once = left < SSD_ROWS ? left : SSD_ROWS;
     if (left < SSD_MANY) {
-      ssd_row(&s, &t, r);
+      ssd_row(ssd, &t, r);
       ++r;
     } else {
-      ssd_some_rows(&s, &t, r, n_at_once);
+      ssd_some_rows(ssd, &t, r, n_at_once);
       r += n_at_once;
     }
   }
