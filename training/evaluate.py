@@ -249,8 +249,7 @@ def parse():
 def main():
     args = parse()
     if args.cache:
-        for kind in ("audio", "scores"):
-            (Path(args.cache) / kind).mkdir(parents=True, exist_ok=True)
+        (Path(args.cache) / "scores").mkdir(parents=True, exist_ok=True)
     systems = peer_systems(args.peers, args.systems) if args.peers else []
     systems += maudio_systems(args.maudio, args.presets, args.model)
     systems += [checkpoint_system(path) for path in args.checkpoint]

@@ -186,8 +186,6 @@ def main():
     p.add_argument("--wide-noise", nargs="*", default=[], metavar="FILE")
     p.add_argument("--cache", metavar="DIR", help="peers' outputs, as of evaluate.py")
     args = p.parse_args()
-    if args.cache:
-        (Path(args.cache) / "audio").mkdir(parents=True, exist_ok=True)
     run = Runner(args.cache)
     presets = maudio_systems(args.maudio, args.presets, [])
     half = maudio_systems(args.maudio, args.presets, [], ["--strength", "0.5"])

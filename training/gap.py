@@ -105,8 +105,6 @@ def main():
     items = [item for item in evalset(args.audio) if "mix" in item.tags][1::args.every]
     systems = maudio_systems(args.maudio, [args.preset], []) + peer_systems(args.peers, [args.peer])
     sounds = {}
-    if args.cache:
-        (Path(args.cache) / "audio").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for item in items:
             ours, theirs = (output_of(system, item, RATE, args.cache, folder) for system in systems)

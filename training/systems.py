@@ -154,6 +154,7 @@ def output_of(system, item, rate, cache, folder):
     if cache and system.version:
         key = hashlib.sha1(source.read_bytes() + system.version.encode()).hexdigest()
         kept = target = Path(cache) / "audio" / f"{key}.wav"
+        kept.parent.mkdir(parents=True, exist_ok=True)
     if not (kept and kept.exists()):
         part = target.with_suffix(".part.wav")
         part.unlink(missing_ok=True)
