@@ -2,6 +2,7 @@
 
 #include "bench.h"
 #include "counter.h"
+#include "deep_filter.h"
 #include "float_mode.h"
 
 #include <math.h>
@@ -170,18 +171,31 @@ static void run_network(trace* t, const maudio_model* model, size_t n_hops)
   maudio_band_front_in(&model->bands, n_hops, m->features, x);
   lap(t, ROW_IN);
   for (size_t i = 0; i < b->n_layers; ++i) {
-    b->kernels->rms_norm(n_rows, b->d_pad, x, b->layers[i].norm, b->d_model,
+    const maudio_layer* const l      = &b->layers[i];
+    const size_t              n_own  = n_hops * l->n_bands;
+    const bool                is_all = maudio_backbone_is_whole(b, i);
+    float* const              rest   = y + n_rows * b->d_pad;
+    float* const              rows   = is_all ? x : rest;
+    if (!is_all) {
+      maudio_backbone_take(b, i, n_hops, x, rows);
+    }
+    b->kernels->rms_norm(n_own, b->d_pad, rows, l->norm, b->d_model,
                          b->norm_eps, y);
     lap(t, ROW_NORMS);
-    run_layer(t, b, i,
-              &(maudio_run){.kernels  = b->kernels,
-                            .n_frames = n_hops,
-                            .n_bands  = b->n_bands,
-                            .window   = NO_WINDOW,
-                            .x        = y,
-                            .y        = x,
-                            .state    = state,
-                            .scratch  = y + n_rows * b->d_pad});
+    run_layer(
+      t, b, i,
+      &(maudio_run){.kernels  = b->kernels,
+                    .n_frames = n_hops,
+                    .n_bands  = l->n_bands,
+                    .window   = NO_WINDOW,
+                    .x        = y,
+                    .y        = rows,
+                    .state    = state,
+                    .scratch  = is_all ? rest : rest + n_own * b->d_pad});
+    if (!is_all) {
+      maudio_backbone_put(b, i, n_hops, rows, x);
+      lap(t, ROW_NORMS);
+    }
     state += maudio_mixer_state(b->layers[i].mixer, NO_WINDOW);
   }
   maudio_backbone_norm(b, n_rows, x, y);
@@ -198,8 +212,13 @@ static void run_hops(trace* t, const float* frames, size_t n_hops, float* out)
   maudio_spectral* const s      = &t->stream->spectral;
   const maudio_masker*   m      = &stream->masker;
   for (size_t i = 0; i < n_hops; ++i) {
-    kiss_fft_cpx* const spectrum = m->spectra[0] + i * s->n_bins;
+    kiss_fft_cpx* const spectrum =
+      m->spectra[0] + (s->lookahead + i) * s->n_bins;
     maudio_spectral_forward(s, frames + (i + 1) * s->hop - s->window, spectrum);
+    if (m->n_kept) {
+      maudio_deep_filter_keep(s, spectrum,
+                              m->frames[0] + (m->n_kept + i) * m->n_frame);
+    }
     lap(t, ROW_FORWARD);
     maudio_spectral_features(s, model->kernels,
                              &(const kiss_fft_cpx*){spectrum},
@@ -209,10 +228,10 @@ static void run_hops(trace* t, const float* frames, size_t n_hops, float* out)
   run_network(t, model, n_hops);
   for (size_t i = 0; i < n_hops; ++i) {
     kiss_fft_cpx* const spectrum = m->spectra[0] + i * s->n_bins;
-    maudio_spectral_apply(
-      s, model->kernels, m->mask + i * model->bands.n_mask, 0.0f, m->noise,
-      &(float*){m->frames[0] + (m->n_kept + i) * m->n_frame},
-      &(kiss_fft_cpx*){spectrum});
+    maudio_spectral_apply(s, model->kernels, m->mask + i * model->bands.n_mask,
+                          0.0f, m->noise,
+                          &(const float*){maudio_masker_frame(stream, 0, i)},
+                          &(kiss_fft_cpx*){spectrum});
     lap(t, ROW_MASK);
     maudio_spectral_inverse(s, spectrum, m->tail);
     for (size_t j = 0; j < s->hop; ++j) {
@@ -226,6 +245,8 @@ static void run_hops(trace* t, const float* frames, size_t n_hops, float* out)
   }
   memmove(m->frames[0], m->frames[0] + n_hops * m->n_frame,
           m->n_kept * m->n_frame * sizeof(float));
+  memmove(m->spectra[0], m->spectra[0] + n_hops * s->n_bins,
+          s->lookahead * s->n_bins * sizeof *m->spectra[0]);
 }
 
 void trace_count(trace* t)

@@ -1,15 +1,22 @@
 #include "backbone.h"
 
+#include <string.h>
+
 static maudio_status bind_layer(const maudio_block_config* config,
                                 maudio_binding*            b,
                                 maudio_layer*              layer)
 {
+  const size_t n_all = b->n_bands;
+  layer->first_band  = config->first_band;
+  layer->n_bands     = config->n_bands ? config->n_bands : n_all;
   maudio_status status =
     maudio_tensor_read_array(b, config->norm, 1, &b->d_model, &layer->norm);
   if (!status) {
-    b->prefix = config->prefix;
+    b->prefix  = config->prefix;
+    b->n_bands = layer->n_bands;
     status = maudio_mixer_find(config->mixer)->bind(config, b, &layer->mixer);
-    b->prefix = "";
+    b->n_bands = n_all;
+    b->prefix  = "";
   }
   return status;
 }
@@ -22,8 +29,10 @@ maudio_status maudio_backbone_bind(const maudio_block_config* blocks,
 {
   maudio_layer* layers =
     maudio_arena_new(binding->arena, n_blocks * sizeof *layers);
-  maudio_status status =
-    layers ? MAUDIO_SUCCESS : maudio_binding_no_memory(binding, "backbone");
+  if (!layers) {
+    return maudio_binding_no_memory(binding, "backbone");
+  }
+  maudio_status status = MAUDIO_SUCCESS;
   for (size_t i = 0; !status && i < n_blocks; ++i) {
     status = bind_layer(&blocks[i], binding, &layers[i]);
   }
@@ -48,14 +57,22 @@ size_t maudio_backbone_state(const maudio_backbone* backbone, size_t window)
   return n;
 }
 
+bool maudio_backbone_is_whole(const maudio_backbone* backbone, size_t layer)
+{
+  return backbone->layers[layer].n_bands == backbone->n_bands;
+}
+
 size_t maudio_backbone_scratch(const maudio_backbone* backbone,
                                size_t                 n_frames,
                                size_t                 window)
 {
   size_t most = 0;
   for (size_t i = 0; i < backbone->n_layers; ++i) {
-    const size_t n =
-      maudio_mixer_scratch(backbone->layers[i].mixer, n_frames, window);
+    const maudio_layer* const l = &backbone->layers[i];
+    const size_t n = maudio_mixer_scratch(l->mixer, n_frames, window) +
+                     (maudio_backbone_is_whole(backbone, i)
+                        ? 0
+                        : n_frames * l->n_bands * backbone->d_pad);
     most = n > most ? n : most;
   }
   return most;
@@ -104,6 +121,58 @@ void maudio_backbone_step(const maudio_backbone* backbone,
                                                .scratch  = scratch});
 }
 
+void maudio_backbone_take(const maudio_backbone* backbone,
+                          size_t                 layer,
+                          size_t                 n_frames,
+                          const float*           x,
+                          float*                 rows)
+{
+  const maudio_layer* const l = &backbone->layers[layer];
+  const size_t              n = l->n_bands * backbone->d_pad;
+  x += l->first_band * backbone->d_pad;
+  for (size_t i = 0; i < n_frames; ++i) {
+    memcpy(rows + i * n, x + i * backbone->n_bands * backbone->d_pad,
+           n * sizeof *x);
+  }
+}
+
+void maudio_backbone_put(const maudio_backbone* backbone,
+                         size_t                 layer,
+                         size_t                 n_frames,
+                         const float*           rows,
+                         float*                 x)
+{
+  const maudio_layer* const l = &backbone->layers[layer];
+  const size_t              n = l->n_bands * backbone->d_pad;
+  x += l->first_band * backbone->d_pad;
+  for (size_t i = 0; i < n_frames; ++i) {
+    memcpy(x + i * backbone->n_bands * backbone->d_pad, rows + i * n,
+           n * sizeof *x);
+  }
+}
+
+void maudio_backbone_layer(const maudio_backbone* backbone,
+                           size_t                 layer,
+                           size_t                 n_frames,
+                           size_t                 window,
+                           float*                 x,
+                           float*                 y,
+                           float*                 state,
+                           float*                 scratch)
+{
+  const maudio_layer* const l = &backbone->layers[layer];
+  if (maudio_backbone_is_whole(backbone, layer)) {
+    maudio_backbone_step(backbone, layer, n_frames, l->n_bands, window, x, y,
+                         state, scratch);
+    return;
+  }
+  float* const rows = scratch; // (n_frames, n_bands, D')
+  maudio_backbone_take(backbone, layer, n_frames, x, rows);
+  maudio_backbone_step(backbone, layer, n_frames, l->n_bands, window, rows, y,
+                       state, rows + n_frames * l->n_bands * backbone->d_pad);
+  maudio_backbone_put(backbone, layer, n_frames, rows, x);
+}
+
 void maudio_backbone_norm(const maudio_backbone* backbone,
                           size_t                 n_rows,
                           const float*           x,
@@ -122,8 +191,7 @@ static void run_layers(const maudio_backbone* backbone,
                        float*                 scratch)
 {
   for (size_t i = 0; i < n_layers; ++i) {
-    maudio_backbone_step(backbone, i, n_frames, backbone->n_bands, window, x, y,
-                         state, scratch);
+    maudio_backbone_layer(backbone, i, n_frames, window, x, y, state, scratch);
     state += maudio_mixer_state(backbone->layers[i].mixer, window);
   }
 }

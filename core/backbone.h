@@ -13,6 +13,8 @@
 typedef struct {
   const float*        norm; ///< (D)
   const maudio_mixer* mixer;
+  size_t              first_band; ///< Of those that it is for
+  size_t              n_bands;
 } maudio_layer;
 
 /// S bands, D d_model; D' is D padded
@@ -46,7 +48,7 @@ size_t maudio_backbone_scratch(const maudio_backbone* backbone,
 double maudio_backbone_macs(const maudio_backbone* backbone, size_t n_seen);
 
 /**
- * Run frames of some bands through block `layer`.
+ * Run frames of some bands through block `layer`, which is for all of them.
  *
  * @param x (n_frames, n_bands, D'), its padding 0; the result is added to it.
  * @param y Working memory as large as x.
@@ -61,6 +63,35 @@ void maudio_backbone_step(const maudio_backbone* backbone,
                           float*                 y,
                           float*                 state,
                           float*                 scratch);
+
+/// Run frames of all bands through block `layer`, which may be for some of
+/// them alone; as maudio_backbone_step()
+void maudio_backbone_layer(const maudio_backbone* backbone,
+                           size_t                 layer,
+                           size_t                 n_frames,
+                           size_t                 window,
+                           float*                 x,
+                           float*                 y,
+                           float*                 state,
+                           float*                 scratch);
+
+/// Whether a block is for all bands
+bool maudio_backbone_is_whole(const maudio_backbone* backbone, size_t layer);
+
+/// Copy the bands of a block out of x (n_frames, S, D') to rows of their own
+/// (n_frames, n_bands, D')
+void maudio_backbone_take(const maudio_backbone* backbone,
+                          size_t                 layer,
+                          size_t                 n_frames,
+                          const float*           x,
+                          float*                 rows);
+
+/// Copy rows back to the bands of x that they are of
+void maudio_backbone_put(const maudio_backbone* backbone,
+                         size_t                 layer,
+                         size_t                 n_frames,
+                         const float*           rows,
+                         float*                 x);
 
 /// y (n_rows, D') = norm_f(x)
 void maudio_backbone_norm(const maudio_backbone* backbone,

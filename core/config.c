@@ -98,8 +98,10 @@ read_band_edges(maudio_reader* r, const json_t* json, maudio_spectral_config* c)
   }
 }
 
-static void
-read_delays(maudio_reader* r, const json_t* json, maudio_filter_config* filter)
+static void read_delays(maudio_reader*        r,
+                        const json_t*         json,
+                        uint32_t              lookahead,
+                        maudio_filter_config* filter)
 {
   const json_t* const delays = json_object_get(json, "delays");
   const size_t        n      = json_array_size(delays);
@@ -108,23 +110,27 @@ read_delays(maudio_reader* r, const json_t* json, maudio_filter_config* filter)
       r, "delays", "is not a list of 1 to " TEXT(MAUDIO_MAX_DELAYS) " hops");
     return;
   }
-  json_int_t last = 0;
+  const json_int_t least = lookahead ? -(json_int_t)lookahead : 1;
+  json_int_t       last  = least - 1;
   for (size_t i = 0; i < n; ++i) {
     const json_t* const item  = json_array_get(delays, i);
     const json_int_t    delay = json_integer_value(item);
-    if (!json_is_integer(item) || delay <= last || delay > MAUDIO_MAX_DELAY) {
-      maudio_reader_fail(r, "delays",
-                         "does not increase in whole numbers "
-                         "from 1 to " TEXT(MAUDIO_MAX_DELAY));
+    if (!json_is_integer(item) || delay <= last || delay == 0 ||
+        delay > MAUDIO_MAX_DELAY) {
+      char problem[96];
+      snprintf(problem, sizeof problem,
+               "does not increase in whole numbers from %d to %d%s", (int)least,
+               MAUDIO_MAX_DELAY, lookahead ? " without 0" : "");
+      maudio_reader_fail(r, "delays", problem);
       return;
     }
-    filter->delays[i] = (uint32_t)delay;
+    filter->delays[i] = (int32_t)delay;
     last              = delay;
   }
   filter->n_delays = (uint32_t)n;
 }
 
-/// Read the taps on past frames; the bands are known
+/// Read the taps on other frames; bands and lookahead are known
 static void
 read_filter(maudio_reader* r, const json_t* json, maudio_spectral_config* c)
 {
@@ -145,7 +151,7 @@ read_filter(maudio_reader* r, const json_t* json, maudio_spectral_config* c)
              filter->n_bins);
     maudio_reader_fail(r, "n_bins", problem);
   }
-  read_delays(r, json, filter);
+  read_delays(r, json, c->lookahead, filter);
 }
 
 static void
@@ -187,9 +193,15 @@ read_front_end(maudio_reader* r, const json_t* root, maudio_spectral_config* c)
   c->n_bins = window / 2 + 1;
   read_band_edges(r, json, c);
   c->mask_power = maudio_reader_integer(r, json, "mask_power", 1, 1, 2);
+  c->lookahead =
+    maudio_reader_integer(r, json, "lookahead", 0, 0, MAUDIO_MAX_LOOKAHEAD);
   const json_t* const filter = json_object_get(json, "filter");
-  if (json_object_get(root, "steer") && (filter || c->mask_power != 1)) {
-    maudio_reader_fail(r, filter ? "filter" : "mask_power",
+  if (json_object_get(root, "steer") &&
+      (filter || c->mask_power != 1 || c->lookahead)) {
+    maudio_reader_fail(r,
+                       filter         ? "filter"
+                       : c->lookahead ? "lookahead"
+                                      : "mask_power",
                        "goes with a mask, which models with steer lack");
   }
   if (!r->status && filter) {
@@ -213,6 +225,8 @@ read_denoiser(maudio_reader* r, const json_t* root, maudio_config* config)
     const maudio_blocks_place place    = {.where   = "",
                                           .names   = "backbone.",
                                           .n_bands = config->spectral.n_bands,
+                                          .divides_bands =
+                                            !json_object_get(root, "steer"),
                                           .d_model = config->d_model};
     uint64_t                  n_floats = 0;
     maudio_blocks_read(r, root, &place, &n_floats, &config->n_blocks,

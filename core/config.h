@@ -30,6 +30,8 @@ typedef struct {
   maudio_mixer_type mixer;
   char norm[MAUDIO_MAX_PREFIX];   ///< Name of the weight of the norm before it
   char prefix[MAUDIO_MAX_PREFIX]; ///< Put before the names of its tensors
+  uint32_t first_band;            ///< Of those that it is for
+  uint32_t n_bands;               ///< 0: all there are
 
   // mamba, mamba2
   uint32_t d_inner;  ///< Channels of the state space
@@ -72,12 +74,16 @@ typedef struct {
 #define MAUDIO_MAX_DELAYS 8
 #define MAUDIO_MAX_DELAY 16
 
-/// Taps on past frames, beside the mask (deep filtering, arXiv:1904.08369)
+/// Most hops that are heard before a frame is masked
+#define MAUDIO_MAX_LOOKAHEAD 16
+
+/// Taps on other frames, beside the mask (deep filtering, arXiv:1904.08369)
 typedef struct {
   uint32_t n_bins;   ///< F, those from 0 on have a filter, 0: none
   uint32_t n_bands;  ///< Bands that these bins are
   uint32_t n_delays; ///< P, taps of a bin
-  uint32_t delays[MAUDIO_MAX_DELAYS]; ///< Hops, increasing from at least 1
+  int32_t  delays[MAUDIO_MAX_DELAYS]; ///< Hops, increasing, none of them 0;
+                                      ///< below 0 for frames to come
 } maudio_filter_config;
 
 typedef struct {
@@ -90,7 +96,8 @@ typedef struct {
   uint32_t  n_bands;     ///< Bands the bins are split into
   uint32_t* band_edges;  ///< n_bands + 1 bins, increasing from 0 to n_bins
   uint32_t  mask_power;  ///< Power that magnitudes of the mask are raised to
-  maudio_filter_config filter; ///< Of past frames
+  uint32_t  lookahead;   ///< Hops after a frame that its mask is made of, too
+  maudio_filter_config filter; ///< Of frames before and after
 } maudio_spectral_config;
 
 /// A fast path that a slow spectral network steers, sample by sample

@@ -45,6 +45,36 @@ read_mamba2(maudio_reader* r, const json_t* json, maudio_block_config* b)
   }
 }
 
+/// Read which bands a block is for
+static void read_bands(maudio_reader*             r,
+                       const json_t*              json,
+                       const maudio_blocks_place* place,
+                       maudio_block_config*       b)
+{
+  const json_t* const bands = json_object_get(json, "bands");
+  if (!bands) {
+    return;
+  }
+  if (!place->divides_bands) {
+    maudio_reader_fail(r, "bands", "goes with a mask of bands");
+    return;
+  }
+  const json_t* const first = json_array_get(bands, 0);
+  const json_t* const end   = json_array_get(bands, 1);
+  const json_int_t    from  = json_integer_value(first);
+  const json_int_t    to    = json_integer_value(end);
+  if (json_array_size(bands) != 2 || !json_is_integer(first) ||
+      !json_is_integer(end) || from < 0 || to <= from || to > place->n_bands) {
+    char problem[64];
+    snprintf(problem, sizeof problem, "is not a first band and an end up to %u",
+             place->n_bands);
+    maudio_reader_fail(r, "bands", problem);
+    return;
+  }
+  b->first_band = (uint32_t)from;
+  b->n_bands    = (uint32_t)(to - from);
+}
+
 static void read_block(maudio_reader*             r,
                        const json_t*              json,
                        const maudio_blocks_place* place,
@@ -75,6 +105,7 @@ static void read_block(maudio_reader*             r,
   } else {
     maudio_reader_unknown(r, "mixer", mixer);
   }
+  read_bands(r, json, place, b);
 }
 
 /// Floats of state and working memory of a block, for one channel
@@ -89,7 +120,9 @@ static uint64_t block_floats(const maudio_blocks_place* place,
   }
   const uint64_t d_inner = b->d_inner;
   const uint64_t bc      = 2ULL * b->n_groups * b->d_state;
-  const uint64_t n_bands = place->n_bands ? place->n_bands : 1;
+  const uint64_t n_bands = b->n_bands       ? b->n_bands
+                           : place->n_bands ? place->n_bands
+                                            : 1;
   return n_bands *
          (d_inner * b->d_state + (2 * d_inner + bc) * (b->d_conv + 1ULL));
 }

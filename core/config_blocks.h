@@ -8,10 +8,11 @@
 
 /// What a list of blocks is part of
 typedef struct {
-  const char* where;   ///< Before "blocks" in messages: "", "tiers[1]."
-  const char* names;   ///< Before "layers" in names of tensors: "backbone."
-  uint32_t    n_bands; ///< 0: one signal without bands, which may have `mlp`
-                       ///< and no `band_mlp`
+  const char* where;      ///< Before "blocks" in messages: "", "tiers[1]."
+  const char* names;      ///< Before "layers" in names of tensors: "backbone."
+  uint32_t    n_bands;    ///< 0: one signal without bands, which may have `mlp`
+                          ///< and no `band_mlp`
+  bool     divides_bands; ///< Blocks may be for some of them alone
   uint32_t d_model;
 } maudio_blocks_place;
 

@@ -34,7 +34,11 @@ size_t maudio_deep_filter_stride(const maudio_spectral* s)
 
 size_t maudio_deep_filter_reach(const maudio_spectral* s)
 {
-  return s->filter.n_bins ? s->filter.delays[s->filter.n_delays - 1] : 0;
+  if (!s->filter.n_bins) {
+    return 0;
+  }
+  const int32_t last = s->filter.delays[s->filter.n_delays - 1];
+  return s->lookahead + (last > 0 ? (size_t)last : 0);
 }
 
 void maudio_deep_filter_carve(maudio_spectral* s, maudio_carver* carver)
@@ -56,7 +60,7 @@ void maudio_deep_filter_init(maudio_spectral* s)
   const double hop = (double)s->hop / (s->bin_ratio * (double)s->n_fft);
   for (size_t k = 0; k < filter->n_bins; ++k) {
     for (size_t p = 0; p < filter->n_delays; ++p) {
-      const double turns = (double)(k * filter->delays[p]) * hop;
+      const double turns = (double)k * filter->delays[p] * hop;
       const double angle = 2.0 * MAUDIO_PI * (turns - floor(turns));
       s->turns[k * filter->n_delays + p] =
         (kiss_fft_cpx){(float)cos(angle), (float)sin(angle)};
@@ -131,11 +135,12 @@ static void sum_frames(const maudio_spectral* s,
 {
   const size_t n_plane = maudio_pad(s->n_filtered);
   const size_t stride  = maudio_deep_filter_stride(s);
+  frame += at;
   memset(re, 0, MAUDIO_LANES * sizeof *re);
   memset(im, 0, MAUDIO_LANES * sizeof *im);
   for (size_t p = 0; p < s->filter.n_delays; ++p) {
     const float* const g = s->filters + p * stride + at;
-    const float* const x = frame + at - s->filter.delays[p] * stride;
+    const float* const x = frame - s->filter.delays[p] * (ptrdiff_t)stride;
     for (size_t i = 0; i < MAUDIO_LANES; ++i) {
       re[i] += g[i] * x[i] - g[n_plane + i] * x[n_plane + i];
       im[i] += g[i] * x[n_plane + i] + g[n_plane + i] * x[i];

@@ -1,11 +1,13 @@
 /** @file
- * The filter on past frames beside the mask ("deep filtering", Mack & Habets
- * 2019, arXiv:1904.08369): taps of the lowest bins, on unmasked spectra.
+ * The filter on other frames beside the mask ("deep filtering", Mack & Habets
+ * 2019, arXiv:1904.08369): taps of the lowest bins, on unmasked spectra, past
+ * ones and, with lookahead, later ones.
  *
- * A past frame is turned by what a tone in the middle of a bin of the model has
- * turned since, so that a steady one needs real taps. What is interpolated at
- * other rates is taps times turns: of a tone between two bins it is the same in
- * both, while the taps alone differ by a quarter of a turn and more.
+ * A frame is turned by what a tone in the middle of a bin of the model turns
+ * from it to the masked one, so that a steady one needs real taps. What is
+ * interpolated at other rates is taps times turns: of a tone between two bins
+ * it is the same in both, while the taps alone differ by a quarter of a turn
+ * and more.
  *
  * Spectra are kept in planes, frames of maudio_deep_filter_stride() floats:
  * (2, n' = pad(n_filtered)), real parts, then imaginary ones.
@@ -28,18 +30,19 @@ void maudio_deep_filter_init(maudio_spectral* spectral);
 /// Return the floats of a frame that is kept, 0 without a filter
 size_t maudio_deep_filter_stride(const maudio_spectral* spectral);
 
-/// Return the frames that have to be kept before the present one
+/// Return the frames that have to be kept before the last one heard, which is
+/// `lookahead` frames after the masked one
 size_t maudio_deep_filter_reach(const maudio_spectral* spectral);
 
 /// taps (F, P) of a frame -> filters: turned, interpolated
 void maudio_deep_filter_set(maudio_spectral* spectral, const float* taps);
 
-/// Keep a spectrum (J) as `frame`, before it is masked
+/// Keep a spectrum (J) as `frame`, once it is heard
 void maudio_deep_filter_keep(const maudio_spectral* spectral,
                              const kiss_fft_cpx*    spectrum,
                              float*                 frame);
 
-/// Add what the filters make of the frames before `frame` to a spectrum
+/// Add what the filters make of the frames about `frame` to a spectrum
 void maudio_deep_filter_add(const maudio_spectral* spectral,
                             const float*           frame,
                             kiss_fft_cpx*          spectrum);
@@ -48,7 +51,7 @@ void maudio_deep_filter_add(const maudio_spectral* spectral,
  * Keep filtered bins from being lower than `floor` times what they were, all
  * channels together.
  *
- * @param frames (C) Present frames, as they were kept.
+ * @param frames (C) The same frames, as they were kept.
  */
 void maudio_deep_filter_limit(const maudio_spectral* spectral,
                               float                  floor,

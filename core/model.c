@@ -63,7 +63,7 @@ static void set_mask_info(maudio_model* model)
 {
   const maudio_spectral_config* front = &model->config.spectral;
   maudio_model_info* const      info  = &model->info;
-  info->latency_ms                    = 2 * front->hop_ms;
+  info->latency_ms                    = (2 + front->lookahead) * front->hop_ms;
   const double n_taps = (double)front->filter.n_bins * front->filter.n_delays;
   info->macs_per_step += 2.0 * (front->n_bins + n_taps) * model->config.d_model;
 }

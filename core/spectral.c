@@ -33,6 +33,7 @@ void maudio_spectral_plan(maudio_spectral*              s,
   s->hop_ms       = config->hop_ms;
   s->compress     = config->compress;
   s->power_floor  = config->power_floor;
+  s->lookahead    = config->lookahead;
   maudio_fft_choose(&s->fft, s->n_fft);
   maudio_deep_filter_plan(s, &config->filter);
 }
@@ -338,7 +339,7 @@ maudio_spectral_energy maudio_spectral_apply(maudio_spectral*      s,
                                              const float*          mask,
                                              float                 floor,
                                              maudio_high_noise*    noise,
-                                             float* const*         frames,
+                                             const float* const*   frames,
                                              kiss_fft_cpx* const*  spectra)
 {
   const bool   has_filter = s->n_filtered > 0;
@@ -357,16 +358,13 @@ maudio_spectral_energy maudio_spectral_apply(maudio_spectral*      s,
   for (size_t c = 0; c < s->n_channels; ++c) {
     kiss_fft_cpx* const x = spectra[c];
     energy.before += kernels->dot(n, &x->r, &x->r);
-    if (has_filter) {
-      maudio_deep_filter_keep(s, x, frames[c]);
-    }
     multiply(s->n_bins, s->gains, x);
     if (has_filter) {
       maudio_deep_filter_add(s, frames[c], x);
     }
   }
   if (has_filter && floor > 0.0f) {
-    maudio_deep_filter_limit(s, floor, (const float* const*)frames, spectra);
+    maudio_deep_filter_limit(s, floor, frames, spectra);
   }
   for (size_t c = 0; c < s->n_channels; ++c) {
     energy.after += kernels->dot(n, &spectra[c]->r, &spectra[c]->r);

@@ -43,6 +43,7 @@ typedef struct {
   float  compress;
   float  power_floor;
   float  window_sum; ///< Of the analysis window before it is scaled
+  size_t lookahead;  ///< Hops from a frame to the one its mask comes with
   size_t n_filtered; ///< Bins of the transform that the filter reaches
   bool   is_whole;   ///< Those are bins of the model
   maudio_filter_config filter; ///< Of F bins of the model, P taps
@@ -104,7 +105,7 @@ void maudio_spectral_features(maudio_spectral*           spectral,
 
 /**
  * Multiply spectra (C) of (J) by the mask (K), 1 not yet added, and add what
- * the filter makes of past ones by its taps (F, P), which follow the mask.
+ * the filter makes of others by its taps (F, P), which follow the mask.
  *
  * Above the trained band the mask is a real gain (high_band.h). It follows the
  * mask up to 95 % of the band: the training data was band-limited at its top.
@@ -112,15 +113,15 @@ void maudio_spectral_features(maudio_spectral*           spectral,
  * @param floor Least magnitude of the mask; of filtered bins, of all channels
  * together, before and after.
  * @param noise (B) State.
- * @param frames (C) With a filter: where the spectra are kept, behind those
- * before them (deep_filter.h).
+ * @param frames (C) With a filter: the same spectra as they are kept, among
+ * those before and after them (deep_filter.h).
  */
 maudio_spectral_energy maudio_spectral_apply(maudio_spectral*      spectral,
                                              const maudio_kernels* kernels,
                                              const float*          mask,
                                              float                 floor,
                                              maudio_high_noise*    noise,
-                                             float* const*         frames,
+                                             const float* const*   frames,
                                              kiss_fft_cpx* const*  spectra);
 
 /// spectrum (J) -> tail (2 hop), to be overlapped by a hop and added

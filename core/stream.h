@@ -34,10 +34,11 @@ typedef struct {
 
 /// What a stream has whose model makes a mask
 typedef struct {
+  size_t latency; ///< Frames
   size_t n_past;  ///< Frames kept before the present hop
   size_t n_kept;  ///< Spectra kept before the present one, for the filter
   size_t n_frame; ///< Floats of one of them
-  size_t n_heard; ///< Hops that a frame hears, those that the filter keeps too
+  size_t n_heard; ///< Hops that what is played of a frame is made of
 
   // State
   float* line[MAUDIO_MAX_CHANNELS];    ///< (n_past + chunk * hop) of the input
@@ -46,14 +47,14 @@ typedef struct {
   float* network;                      ///< (model->n_state)
   maudio_high_noise* noise;            ///< (MAUDIO_MAX_HIGH_BANDS)
   float* frames[MAUDIO_MAX_CHANNELS];  ///< (n_kept + chunk) of n_frame floats
+  kiss_fft_cpx* spectra[MAUDIO_MAX_CHANNELS]; ///< (lookahead + chunk, J)
 
   // Working memory
-  kiss_fft_cpx* spectra[MAUDIO_MAX_CHANNELS]; ///< (chunk, J)
-  float*        features;                     ///< (chunk, 3K)
-  float*        mask;                         ///< (chunk, n_mask)
-  float*        tail;                         ///< (2 * hop)
-  bool*         is_silent;                    ///< (chunk)
-  float*        scratch;                      ///< (model->n_scratch)
+  float* features;  ///< (chunk, 3K)
+  float* mask;      ///< (chunk, n_mask)
+  float* tail;      ///< (2 * hop)
+  bool*  is_silent; ///< (chunk)
+  float* scratch;   ///< (model->n_scratch)
 } maudio_masker;
 
 /// What a stream has whose model steers a fast path
@@ -79,7 +80,7 @@ struct maudio_stream {
 };
 
 /// Most pieces of a stream's state
-#define MAUDIO_MAX_SEGMENTS (4 * MAUDIO_MAX_CHANNELS + 2)
+#define MAUDIO_MAX_SEGMENTS (5 * MAUDIO_MAX_CHANNELS + 2)
 
 /// The two kinds of streams
 typedef struct {
@@ -107,6 +108,10 @@ typedef struct {
 
 extern const maudio_stream_class maudio_stream_mask;
 extern const maudio_stream_class maudio_stream_steer;
+
+/// Return where the frame that is masked with hop `i` is kept for the filter
+const float*
+maudio_masker_frame(const maudio_stream* stream, unsigned channel, size_t i);
 
 /// Return the kind of a stream
 const maudio_stream_class* maudio_stream_type(const maudio_stream* stream);

@@ -1,4 +1,5 @@
-/* Streams of models that make a mask: hops, overlap-add, two hops of latency */
+/* Streams of models that make a mask: hops, overlap-add, two hops of latency
+   and those that are heard before a frame is masked */
 #include "deep_filter.h"
 #include "stream.h"
 
@@ -9,12 +10,14 @@ static void plan(maudio_stream* stream)
   maudio_spectral* const s = &stream->spectral;
   maudio_spectral_plan(s, &stream->model->config.spectral, stream->rate_hz,
                        stream->n_channels);
-  const size_t before    = s->window - s->hop;
-  stream->masker.n_past  = before > 2 * s->hop ? before : 2 * s->hop;
-  stream->masker.n_kept  = maudio_deep_filter_reach(s);
-  stream->masker.n_frame = maudio_deep_filter_stride(s);
-  stream->masker.n_heard =
-    (s->window + s->hop - 1) / s->hop + stream->masker.n_kept;
+  maudio_masker* const m      = &stream->masker;
+  const size_t         before = s->window - s->hop;
+  m->latency                  = (2 + s->lookahead) * s->hop;
+  m->n_past                   = before > m->latency ? before : m->latency;
+  m->n_kept                   = maudio_deep_filter_reach(s);
+  m->n_frame                  = maudio_deep_filter_stride(s);
+  m->n_heard =
+    (s->window + s->hop - 1) / s->hop + (m->n_kept ? m->n_kept : s->lookahead);
 }
 
 static void carve(maudio_stream* stream, maudio_carver* carver)
@@ -28,8 +31,8 @@ static void carve(maudio_stream* stream, maudio_carver* carver)
       maudio_carve(carver, (m->n_past + chunk * s->hop) * sizeof(float));
     m->wet[c]     = maudio_carve(carver, (1 + chunk) * s->hop * sizeof(float));
     m->overlap[c] = maudio_carve(carver, s->hop * sizeof(float));
-    m->spectra[c] =
-      maudio_carve(carver, chunk * s->n_bins * sizeof(kiss_fft_cpx));
+    m->spectra[c] = maudio_carve(carver, (s->lookahead + chunk) * s->n_bins *
+                                           sizeof(kiss_fft_cpx));
     m->frames[c] =
       maudio_carve(carver, (m->n_kept + chunk) * m->n_frame * sizeof(float));
   }
@@ -47,7 +50,9 @@ static size_t segments(const maudio_stream* stream, maudio_segment* to)
 {
   const maudio_masker* m   = &stream->masker;
   const size_t         hop = stream->spectral.hop;
-  size_t               n   = 0;
+  const size_t n_ahead = stream->spectral.lookahead * stream->spectral.n_bins *
+                         sizeof(kiss_fft_cpx) / sizeof(float);
+  size_t n = 0;
   for (unsigned c = 0; c < stream->n_channels; ++c) {
     to[n++] = (maudio_segment){m->line[c], m->n_past + hop};
     to[n++] = (maudio_segment){m->wet[c], hop};
@@ -59,6 +64,9 @@ static size_t segments(const maudio_stream* stream, maudio_segment* to)
   for (unsigned c = 0; m->n_kept && c < stream->n_channels; ++c) {
     to[n++] = (maudio_segment){m->frames[c], m->n_kept * m->n_frame};
   }
+  for (unsigned c = 0; n_ahead && c < stream->n_channels; ++c) {
+    to[n++] = (maudio_segment){&m->spectra[c]->r, n_ahead};
+  }
   return n;
 }
 
@@ -67,7 +75,8 @@ static void reset(maudio_stream* stream)
   (void)stream; // A past of zeros is the start of a signal
 }
 
-/// Add frame `i`, which is now a masked spectrum, to what is to be played
+/// Add the frame masked with hop `i`, now a masked spectrum, to what is to be
+/// played
 static void play_frame(maudio_stream* stream, unsigned channel, size_t i)
 {
   const maudio_masker* m       = &stream->masker;
@@ -101,7 +110,7 @@ static bool hears_silence(maudio_stream* stream, size_t i)
   return ++stream->scalars.n_silent >= m->n_heard;
 }
 
-/// Make the features of frame `i`
+/// Make the features of frame `i`, and keep what will be masked later on
 static void analyse_frame(maudio_stream* stream, size_t i)
 {
   const maudio_masker* const m = &stream->masker;
@@ -109,12 +118,17 @@ static void analyse_frame(maudio_stream* stream, size_t i)
 
   const kiss_fft_cpx* spectra[MAUDIO_MAX_CHANNELS] = {NULL};
   for (unsigned c = 0; c < stream->n_channels; ++c) {
-    const float* const  end      = m->line[c] + m->n_past + (i + 1) * s->hop;
-    kiss_fft_cpx* const spectrum = m->spectra[c] + i * s->n_bins;
+    const float* const  end = m->line[c] + m->n_past + (i + 1) * s->hop;
+    kiss_fft_cpx* const spectrum =
+      m->spectra[c] + (s->lookahead + i) * s->n_bins;
     if (m->is_silent[i]) {
       memset(spectrum, 0, s->n_bins * sizeof *spectrum);
     } else {
       maudio_spectral_forward(s, end - s->window, spectrum);
+    }
+    if (m->n_kept) {
+      maudio_deep_filter_keep(s, spectrum,
+                              m->frames[c] + (m->n_kept + i) * m->n_frame);
     }
     spectra[c] = spectrum;
   }
@@ -122,7 +136,8 @@ static void analyse_frame(maudio_stream* stream, size_t i)
                            m->features + i * stream->model->bands.n_features);
 }
 
-/// Play what is left of the frames before `i`, which is silent
+/// Play what is left of the frames before the one masked with hop `i`, which is
+/// silent
 static void play_silence(maudio_stream* stream, size_t i)
 {
   const maudio_masker* m   = &stream->masker;
@@ -130,23 +145,32 @@ static void play_silence(maudio_stream* stream, size_t i)
   for (unsigned c = 0; c < stream->n_channels; ++c) {
     memcpy(m->wet[c] + (i + 1) * hop, m->overlap[c], hop * sizeof(float));
     memset(m->overlap[c], 0, hop * sizeof(float));
-    memset(m->frames[c] + (m->n_kept + i) * m->n_frame, 0,
-           m->n_frame * sizeof(float));
   }
   stream->scalars.energy = (maudio_spectral_energy){0};
 }
 
-/// Apply the mask of frame `i` and play it
+const float*
+maudio_masker_frame(const maudio_stream* stream, unsigned channel, size_t i)
+{
+  const maudio_masker* m = &stream->masker;
+  if (!m->n_kept) {
+    return NULL;
+  }
+  return m->frames[channel] +
+         (m->n_kept - stream->spectral.lookahead + i) * m->n_frame;
+}
+
+/// Apply the mask that came with hop `i` and play what is masked
 static void play_masked(maudio_stream* stream, size_t i, float floor)
 {
   const maudio_masker* const m = &stream->masker;
   maudio_spectral* const     s = &stream->spectral;
 
   kiss_fft_cpx* spectra[MAUDIO_MAX_CHANNELS] = {NULL};
-  float*        frames[MAUDIO_MAX_CHANNELS]  = {NULL};
+  const float*  frames[MAUDIO_MAX_CHANNELS]  = {NULL};
   for (unsigned c = 0; c < stream->n_channels; ++c) {
     spectra[c] = m->spectra[c] + i * s->n_bins;
-    frames[c]  = m->frames[c] + (m->n_kept + i) * m->n_frame;
+    frames[c]  = maudio_masker_frame(stream, c, i);
   }
   stream->scalars.energy = maudio_spectral_apply(
     s, stream->model->kernels, m->mask + i * stream->model->bands.n_mask, floor,
@@ -200,6 +224,9 @@ static void advance(maudio_stream* stream, size_t n_frames, size_t n_hops)
     memcpy(wet, wet + n_used, hop * sizeof *wet);
     memmove(m->frames[c], m->frames[c] + n_hops * m->n_frame,
             m->n_kept * m->n_frame * sizeof(float));
+    memmove(m->spectra[c], m->spectra[c] + n_hops * stream->spectral.n_bins,
+            stream->spectral.lookahead * stream->spectral.n_bins *
+              sizeof *m->spectra[c]);
   }
 }
 
@@ -233,7 +260,7 @@ static void process(maudio_stream*      stream,
     }
     for (unsigned c = 0; c < stream->n_channels; ++c) {
       const float* const present = m->line[c] + m->n_past + position;
-      maudio_stream_mix(stream, present - 2 * hop, m->wet[c] + position,
+      maudio_stream_mix(stream, present - m->latency, m->wet[c] + position,
                         out[c] + done, n);
     }
     advance(stream, n, n_hops);
@@ -243,7 +270,7 @@ static void process(maudio_stream*      stream,
 
 static size_t latency(const maudio_stream* stream)
 {
-  return 2 * stream->spectral.hop;
+  return stream->masker.latency;
 }
 
 const maudio_stream_class maudio_stream_mask = {.plan     = plan,

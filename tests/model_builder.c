@@ -246,6 +246,7 @@ static void add_block(model_builder*             builder,
                       const maudio_block_config* block)
 {
   const block_writer w = {builder, block};
+  n_bands              = block->n_bands ? block->n_bands : n_bands;
   add_uniform(builder, block->norm, 1, &d_model, 1.0f, 0.2f);
   switch (block->mixer) {
   case MAUDIO_MIXER_MAMBA:

@@ -220,6 +220,27 @@ static void test_ranges(void** state)
   }
 }
 
+static void test_bands_of_a_block(void** state)
+{
+  (void)state;
+  maudio_config c = parse("hidden\": 5", "hidden\": 5, \"bands\": [1, 3]");
+  assert_int_equal(c.blocks[0].n_bands, 0);
+  assert_int_equal(c.blocks[1].first_band, 1);
+  assert_int_equal(c.blocks[1].n_bands, 2);
+  maudio_config_clear(&c);
+
+  static const char* const bad[] = {"[0]",      "[0, 1, 2]", "[-1, 2]",
+                                    "[1, 1]",   "[2, 1]",    "[0, 4]",
+                                    "[0, 1.0]", "3",         "[0, 4294967297]"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) {
+    char edited[64];
+    snprintf(edited, sizeof edited, "hidden\": 5, \"bands\": %s", bad[i]);
+    const edit e = {"hidden\": 5", edited,
+                    "blocks[1].bands is not a first band and an end up to 3"};
+    check_refused(&e, MAUDIO_ERR_BAD_MODEL);
+  }
+}
+
 static void test_required_keys(void** state)
 {
   (void)state;
@@ -363,6 +384,7 @@ int main(void)
     cmocka_unit_test(test_versions),
     cmocka_unit_test(test_unknown_types),
     cmocka_unit_test(test_ranges),
+    cmocka_unit_test(test_bands_of_a_block),
     cmocka_unit_test(test_required_keys),
     cmocka_unit_test(test_numbers_that_do_not_fit_together),
     cmocka_unit_test(test_strings),

@@ -154,6 +154,42 @@ static void a_mask_may_be_squared(void** state)
                 "f.st: front_end.mask_power is 3, expected 1 to 2");
 }
 
+static void frames_to_come_have_to_be_heard(void** state)
+{
+  (void)state;
+#define AHEAD "\"lookahead\": 2, \"filter\": {\"n_bins\": 100, \"delays\": "
+#define NO_ORDER_AHEAD \
+  WHERE ".delays does not increase in whole numbers from -2 to 16 without 0"
+  maudio_config config;
+  assert_int_equal(parse("", "", &config, NULL), MAUDIO_SUCCESS);
+  assert_int_equal(config.spectral.lookahead, 0);
+  maudio_config_clear(&config);
+  assert_int_equal(
+    parse("\"filter\": " FILTER, AHEAD "[-2, -1, 3]}", &config, NULL),
+    MAUDIO_SUCCESS);
+  assert_int_equal(config.spectral.lookahead, 2);
+  assert_int_equal(config.spectral.filter.delays[0], -2);
+  assert_int_equal(config.spectral.filter.delays[1], -1);
+  assert_int_equal(config.spectral.filter.delays[2], 3);
+  maudio_config_clear(&config);
+
+  static const char* const bad[] = {"[-3]",    "[-1, 0]", "[0]",
+                                    "[1, -1]", "[17]",    "[-1.0]"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) {
+    char edited[100];
+    snprintf(edited, sizeof edited, AHEAD "%s}", bad[i]);
+    check_refused("\"filter\": " FILTER, edited, NO_ORDER_AHEAD);
+  }
+  check_refused("\"filter\": {", "\"lookahead\": 17, \"filter\": {",
+                "f.st: front_end.lookahead is 17, expected 0 to 16");
+  check_refused("\"filter\": {", "\"lookahead\": -1, \"filter\": {",
+                "f.st: front_end.lookahead is -1, expected 0 to 16");
+  check_refused("\"filter\": " FILTER "}, \"d_model\"",
+                "\"lookahead\": 1}, \"steer\": {}, \"d_model\"",
+                "f.st: front_end.lookahead goes with a mask, which models with "
+                "steer lack");
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -161,6 +197,7 @@ int main(void)
     cmocka_unit_test(without_one_there_is_none),
     cmocka_unit_test(other_values_are_refused),
     cmocka_unit_test(a_filter_needs_a_mask),
-    cmocka_unit_test(a_mask_may_be_squared)};
+    cmocka_unit_test(a_mask_may_be_squared),
+    cmocka_unit_test(frames_to_come_have_to_be_heard)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,14 +95,16 @@ static void run(fixture* f, float floor)
   maudio_high_noise      high[MAUDIO_MAX_HIGH_BANDS] = {{0}};
   for (size_t t = 0; t < N_STEPS; ++t) {
     kiss_fft_cpx* spectra[2];
-    float*        frames[2];
+    const float*  frames[2];
     for (size_t c = 0; c < 2; ++c) {
       for (size_t j = 0; j < s->n_bins; ++j) {
         f->x[c][t][j] = (kiss_fft_cpx){noise(f), noise(f)};
       }
       memcpy(f->y[c][t], f->x[c][t], s->n_bins * sizeof(kiss_fft_cpx));
+      float* const frame = f->frames[c] + (REACH + t) * f->stride;
+      maudio_deep_filter_keep(s, f->x[c][t], frame);
       spectra[c] = f->y[c][t];
-      frames[c]  = f->frames[c] + (REACH + t) * f->stride;
+      frames[c]  = frame;
     }
     maudio_spectral_apply(s, maudio_kernels_find("scalar"), f->mask, floor,
                           high, frames, spectra);

@@ -16,7 +16,7 @@ static void everything_can_be_made_again(void** state)
 {
   (void)state;
   static const char* const names[] = {"whole", "bands", "steer", "filter",
-                                      "filter"};
+                                      "ahead"};
   static const double      rates[] = {8000, 44100, 16000, 48000};
   const size_t             n       = 2000;
   float* const             in      = network_signal(n, 48000, 1);

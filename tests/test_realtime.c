@@ -189,7 +189,7 @@ static void streams_neither_allocate_nor_lock_nor_wait(void** state)
   each_thread(network_open_int8("whole"), watch_stream);
   each_thread(network_open("steer"), watch_stream);
   each_thread(network_open_int8("steer"), watch_stream);
-  each_thread(network_open("filter"), watch_stream);
+  each_thread(network_open("ahead"), watch_stream);
 }
 
 static void effects_neither_allocate_nor_lock_nor_wait(void** state)
@@ -199,7 +199,7 @@ static void effects_neither_allocate_nor_lock_nor_wait(void** state)
   each_thread(network_open("whole"), watch_effect);
   each_thread(network_open_int8("whole"), watch_effect);
   each_thread(network_open("steer"), watch_effect);
-  each_thread(network_open("filter"), watch_effect);
+  each_thread(network_open("ahead"), watch_effect);
 }
 
 static void the_system_is_never_called(void** state)
@@ -209,7 +209,7 @@ static void the_system_is_never_called(void** state)
   each_thread(network_open("whole"), confine_both);
   each_thread(network_open_int8("whole"), confine_both);
   each_thread(network_open("steer"), confine_both);
-  each_thread(network_open("filter"), confine_both);
+  each_thread(network_open("ahead"), confine_both);
 }
 
 static void the_float_mode_is_restored(void** state)

@@ -182,6 +182,7 @@ static void denormals_neither_slow_it_nor_leave(void** state)
   for (size_t i = 0; i < sizeof levels / sizeof levels[0]; ++i) {
     check_tail("bands", 1.0f, levels[i]);
     check_tail("filter", 1.0f, levels[i]);
+    check_tail("ahead", 1.0f, levels[i]);
     check_tail("whole", 0.5f, levels[i]);
     check_tail("whole", 0.0f, levels[i]);
     check_tail("steer", 1.0f, levels[i]);

@@ -12,7 +12,8 @@
 #include <cmocka.h>
 
 /// Networks of both kinds: three make a mask, one has no latency
-static const char* const names[] = {"bands", "whole", "filter", "steer"};
+static const char* const names[] = {"bands", "whole", "filter", "ahead",
+                                    "steer"};
 enum { N_NAMES = sizeof names / sizeof names[0] };
 
 static void blocks_do_not_change_a_bit(void** state)
@@ -108,6 +109,7 @@ static void bad_samples_do_not_stay(void** state)
   (void)state;
   check_bad_samples("bands");
   check_bad_samples("filter");
+  check_bad_samples("ahead");
   check_bad_samples("steer");
 }
 

@@ -14,7 +14,7 @@
 
 #define RATE_HZ 16000.0
 
-static const char* const names[] = {"bands", "whole", "filter"};
+static const char* const names[] = {"bands", "whole", "filter", "ahead"};
 
 enum {
   N_NAMES  = sizeof names / sizeof names[0],
@@ -23,7 +23,7 @@ enum {
   N_ALL    = 2 * N_SOUND + N_PAUSE,
   N_WINDOW = 512,
   N_HOP    = 128,
-  N_REACH  = 4 * N_HOP // Of the filter
+  N_REACH  = 4 * N_HOP // Of the filter, or of it and what is heard before
 };
 
 /// A sound, a long pause of `level`, another sound with a short one

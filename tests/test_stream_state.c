@@ -73,6 +73,11 @@ static int set_up_filter(void** state)
   return set_up(state, "filter");
 }
 
+static int set_up_ahead(void** state)
+{
+  return set_up(state, "ahead");
+}
+
 static int tear_down(void** state)
 {
   fixture* const f = (fixture*)*state;
@@ -194,5 +199,6 @@ int main(void)
     cmocka_unit_test(damaged_states_are_refused),
     cmocka_unit_test(states_of_others_are_refused)};
   return cmocka_run_group_tests(tests, set_up_mask, tear_down) +
-         cmocka_run_group_tests(tests, set_up_filter, tear_down);
+         cmocka_run_group_tests(tests, set_up_filter, tear_down) +
+         cmocka_run_group_tests(tests, set_up_ahead, tear_down);
 }

@@ -40,6 +40,13 @@ NETWORKS = {
 FILTERED = {**NETWORKS["bands"],
             "front_end": dict(NETWORKS["bands"]["front_end"], mask_power=2,
                               filter={"n_bins": 50, "delays": [1, 2, 5]})}
+AHEAD = {
+    "front_end": dict(FILTERED["front_end"], lookahead=3, filter={"n_bins": 50, "delays": [-3, -1, 2]}),
+    "d_model": 12, "blocks": [
+        {"mixer": "mamba2", "d_inner": 24, "d_state": 6, "headdim": 8, "bands": [0, 2]},
+        {"mixer": "mamba", "d_inner": 20, "d_state": 5, "dt_rank": 2, "bands": [1, 6]},
+        {"mixer": "band_mlp", "d_hidden": 9, "bands": [0, 4]},
+        {"mixer": "mamba2", "d_inner": 24, "d_state": 6, "headdim": 8}]}
 STEERED = {
     "front_end": dict(FRONT_END, window_ms=8, hop_ms=2, band_edges=[0, 8, 20, 65]), "d_model": 12, "blocks": [
         {"mixer": "mamba2", "d_inner": 24, "d_state": 6, "headdim": 8},
@@ -121,7 +128,9 @@ def write_front_end(path):
 
 def write_network(folder, name, cfg, n_samples=8000):
     """The model file, and a signal before and after."""
-    version = "1.1" if "steer" in cfg else "1.2" if "filter" in cfg["front_end"] else model.FORMAT_VERSION
+    front = cfg["front_end"]
+    version = ("1.1" if "steer" in cfg else "1.3" if "lookahead" in front else "1.2" if "filter" in front
+               else model.FORMAT_VERSION)
     cfg = {"format_version": version, "name": name, "task": "denoise", "licence": "CC0-1.0",
            "norm_eps": EPS, **cfg, "training": {"command": "golden.py, random weights"}}
     network = denoiser_of(cfg)
@@ -168,6 +177,8 @@ def main():
     write_network(folder, "steer", STEERED)
     torch.manual_seed(3)
     write_network(folder, "filter", FILTERED)
+    torch.manual_seed(4)
+    write_network(folder, "ahead", AHEAD)
 
 
 if __name__ == "__main__":

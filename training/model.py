@@ -261,11 +261,13 @@ class BandMlp(nn.Module):
 
 
 class Block(nn.Module):
-    """x + mixer(norm(x)) on x (B, T, S, D); along time each band is a sequence of its own."""
+    """x + mixer(norm(x)) on x (B, T, S, D) or some of its bands; along time each band is a sequence of its own."""
 
     def __init__(self, d_model, n_bands, cfg, eps):
         super().__init__()
-        self.eps = eps
+        self.eps, self.bands = eps, cfg.get("bands")
+        if self.bands:
+            n_bands = self.bands[1] - self.bands[0]
         self.norm = nn.RMSNorm(d_model)
         if cfg["mixer"] == "band_mlp":
             self.mixer = BandMlp(n_bands, cfg)
@@ -273,12 +275,18 @@ class Block(nn.Module):
             self.mixer = {"mamba": Mamba, "mamba2": Mamba2}[cfg["mixer"]](d_model, cfg, eps)
 
     def forward(self, x):
+        if self.bands is None:
+            return x + self.mixed(x)
+        first, end = self.bands
+        return torch.cat([x[:, :, :first], x[:, :, first:end] + self.mixed(x[:, :, first:end]), x[:, :, end:]], 2)
+
+    def mixed(self, x):
         h = rms_norm(x, self.norm.weight, self.eps)
         if isinstance(self.mixer, BandMlp):
-            return x + self.mixer(h)
+            return self.mixer(h)
         batch, steps, bands, d_model = h.shape
         h = self.mixer(h.transpose(1, 2).reshape(batch * bands, steps, d_model))
-        return x + h.view(batch, bands, steps, d_model).transpose(1, 2)
+        return h.view(batch, bands, steps, d_model).transpose(1, 2)
 
 
 class BandNetwork(nn.Module):
@@ -312,9 +320,10 @@ def shrink_last(blocks):
 
 
 class PastFilter(nn.Module):
-    """Taps on past frames of the lowest F bins (deep filtering, Mack & Habets 2019, arXiv:1904.08369).
+    """Taps on other frames of the lowest F bins (deep filtering, Mack & Habets 2019, arXiv:1904.08369).
 
-    A past frame is turned by what a tone in the middle of the bin turns since, so that a steady one needs real taps.
+    A frame is turned by what a tone in the middle of the bin turns until the one that is masked, so that a steady one
+    needs real taps. A delay below 0 is a frame to come.
     """
 
     def __init__(self, front):
@@ -325,11 +334,13 @@ class PastFilter(nn.Module):
         self.register_buffer("turns", torch.polar(torch.ones_like(turns), turns).to(torch.complex64), persistent=False)
 
     def forward(self, spectrum, taps):
-        """spectrum (B, T, K), taps (B, T, F P) complex -> what past frames add to it, (B, T, K)."""
-        n_steps, low = spectrum.shape[1], spectrum[..., :self.n_bins]
+        """spectrum (B, T, K), taps (B, T', F P) complex -> what other frames add to the first T', (B, T', K)."""
+        n_steps, low = taps.shape[1], spectrum[..., :self.n_bins]
         taps = taps.unflatten(-1, (self.n_bins, -1)) * self.turns
-        past = sum(taps[..., p] * F.pad(low, (0, 0, d, 0))[:, :n_steps] for p, d in enumerate(self.delays))
-        return F.pad(past, (0, spectrum.shape[-1] - self.n_bins))
+        first = max(0, *self.delays)
+        low = F.pad(low, (0, 0, first, 0))
+        others = sum(taps[..., p] * low[:, first - d:first - d + n_steps] for p, d in enumerate(self.delays))
+        return F.pad(others, (0, spectrum.shape[-1] - self.n_bins))
 
 
 class Denoiser(BandNetwork):
@@ -342,6 +353,7 @@ class Denoiser(BandNetwork):
         super().__init__(cfg)
         self.band_out = BandLinear(self.edges, 2, cfg["d_model"], "out")
         self.mask_power = cfg["front_end"].get("mask_power", 1)
+        self.lookahead = cfg["front_end"].get("lookahead", 0)
         self.filter = None
         if "filter" in cfg["front_end"]:
             self.filter = PastFilter(cfg["front_end"])
@@ -361,11 +373,11 @@ class Denoiser(BandNetwork):
 
     def forward(self, noisy, networks=None):
         network, = networks or self.networks()
-        spectrum = self.front_end(noisy)
-        parts = network(self.front_end.features(spectrum))
+        spectrum = self.front_end(F.pad(noisy, (0, self.lookahead * self.front_end.hop)))
+        parts = network(self.front_end.features(spectrum))[:, self.lookahead:]
         gains = torch.view_as_complex(parts.unflatten(-1, (-1, 2)).contiguous())
         mask, taps = gains.tensor_split([spectrum.shape[-1]], -1)
-        masked = spectrum * (1 + mask)
+        masked = spectrum[:, :mask.shape[1]] * (1 + mask)
         if self.filter is not None:
             masked = masked + self.filter(spectrum, taps)
         if self.mask_power != 1:

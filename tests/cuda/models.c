@@ -53,6 +53,33 @@ const char* const odd_filter_json =
   " \"d_model\": 37, \"norm_eps\": 1e-5, \"blocks\": ["
   "{\"mixer\": \"mamba\", \"d_inner\": 27, \"d_state\": 7, \"dt_rank\": 3}]}";
 
+const char* const ahead_json =
+  "{\"format_version\": \"1.3\", \"name\": \"ahead\","
+  " \"task\": \"denoise\", \"front_end\": {\"type\": \"spectral\","
+  " \"rate_hz\": 16000, \"window_ms\": 32, \"hop_ms\": 8, \"compress\": 0.3,"
+  " \"power_floor\": 1e-10, \"band_edges\": [0, 8, 20, 50, 100, 257],"
+  " \"mask_power\": 2, \"lookahead\": 3,"
+  " \"filter\": {\"n_bins\": 100, \"delays\": [-3, -1, 2]}},"
+  " \"d_model\": 37, \"norm_eps\": 1e-5, \"blocks\": ["
+  "{\"mixer\": \"mamba2\", \"d_inner\": 64, \"d_state\": 16, \"headdim\": 16,"
+  " \"bands\": [0, 3]},"
+  "{\"mixer\": \"mamba\", \"d_inner\": 27, \"d_state\": 7, \"dt_rank\": 3,"
+  " \"bands\": [2, 5]},"
+  "{\"mixer\": \"band_mlp\", \"d_hidden\": 9, \"bands\": [1, 5]},"
+  "{\"mixer\": \"mamba2\", \"d_inner\": 45, \"d_state\": 5, \"headdim\": 5,"
+  " \"n_groups\": 3}]}";
+
+const char* const far_ahead_json =
+  "{\"format_version\": \"1.3\", \"name\": \"far-ahead\","
+  " \"task\": \"denoise\", \"front_end\": {\"type\": \"spectral\","
+  " \"rate_hz\": 10000, \"window_ms\": 32, \"hop_ms\": 8, \"compress\": 0.3,"
+  " \"power_floor\": 1e-10, \"band_edges\": [0, 7, 20, 161],"
+  " \"lookahead\": 16},"
+  " \"d_model\": 37, \"norm_eps\": 1e-5, \"blocks\": ["
+  "{\"mixer\": \"mamba2\", \"d_inner\": 64, \"d_state\": 16, \"headdim\": 16,"
+  " \"bands\": [1, 3]},"
+  "{\"mixer\": \"mamba\", \"d_inner\": 27, \"d_state\": 7, \"dt_rank\": 3}]}";
+
 const char* const odd_steer_json =
   "{\"format_version\": \"1.1\", \"name\": \"odd-steer\","
   " \"task\": \"denoise\", \"front_end\": {\"type\": \"spectral\", "

@@ -17,6 +17,12 @@ extern const char* const odd_json;
 /// back as is
 extern const char* const odd_filter_json;
 
+/// Frames to come, and blocks of some bands each, of which some overlap
+extern const char* const ahead_json;
+
+/// The same without a filter, of more frames
+extern const char* const far_ahead_json;
+
 /// Without latency: a delay and fade of a hop, more of the past than of taps
 /// and of the window
 extern const char* const odd_steer_json;

@@ -91,7 +91,7 @@ static void check_noise(const char* closed, size_t n_frames)
   judge("closed, 2 hops at a time", &t);
 }
 
-/// Past frames that are of the slice, of the one before, or older
+/// Other frames that are of the slice, of the one before, or older
 static void check_filter(const char* model, size_t n_hops, size_t hops)
 {
   static const double rates[] = {16000, 44100, 48000};
@@ -201,6 +201,8 @@ int main(int argc, char** argv)
   char* const odd_steer = make_model(folder, "odd-steer", odd_steer_json);
   char* const filter = make_model(folder, "filter", model_builder_filter_json);
   char* const odd_filter = make_model(folder, "odd-filter", odd_filter_json);
+  char* const ahead      = make_model(folder, "ahead", ahead_json);
+  char* const far_ahead  = make_model(folder, "far-ahead", far_ahead_json);
   char* const tiers = make_model(folder, "tiers", model_builder_tiers_json);
   char* const voice = preset(presets, "voice");
   char* const live  = preset(presets, "voice-live");
@@ -208,9 +210,9 @@ int main(int argc, char** argv)
   char* const int8  = make_int8(folder, "int8", voice);
   char* const int8_mamba = make_int8(folder, "int8-mamba", mamba);
 
-  const char* const models[] = {small,     mamba,  wide,       odd,   steered,
-                                odd_steer, filter, odd_filter, voice, live,
-                                zero,      int8,   int8_mamba};
+  const char* const models[] = {
+    small, mamba,     wide,  odd,  steered, odd_steer, filter,    odd_filter,
+    ahead, far_ahead, voice, live, zero,    int8,      int8_mamba};
   check_refusals(small, tiers);
   if (hour && !strcmp(hour, "mamba")) {
     check_hour(mamba, 5000);
@@ -226,6 +228,8 @@ int main(int argc, char** argv)
     check_noise(closed, 18000);
     check_filter(filter, 30, 1);
     check_filter(odd_filter, 30, 4);
+    check_filter(ahead, 30, 1);
+    check_filter(far_ahead, 60, 3);
     for (size_t i = 1; i < sizeof models / sizeof *models; ++i) {
       const test_case t = simple(models[i], some, 1);
       judge("one signal", &t);
@@ -252,15 +256,17 @@ int main(int argc, char** argv)
     check_noise(closed, 480000);
     check_filter(filter, 600, 1);
     check_filter(odd_filter, 600, 4);
+    check_filter(ahead, 600, 1);
+    check_filter(far_ahead, 600, 3);
     check_signals(filter, 160000);
     for (size_t i = 0; i < sizeof models / sizeof *models; ++i) {
       check_model(models[i], 160000);
     }
   }
 
-  char* const paths[] = {tiers, small,   closed,    mamba,  wide,
-                         odd,   steered, odd_steer, filter, odd_filter,
-                         voice, live,    zero,      int8,   int8_mamba};
+  char* const paths[] = {
+    tiers,      small, closed,    mamba, wide, odd,  steered, odd_steer, filter,
+    odd_filter, ahead, far_ahead, voice, live, zero, int8,    int8_mamba};
   for (size_t i = 0; i < sizeof paths / sizeof *paths; ++i) {
     if (!strncmp(paths[i], folder, strlen(folder))) {
       remove(paths[i]);

@@ -87,6 +87,19 @@ static int write_filtered(const char* folder)
     "{\"mixer\":\"band_mlp\",\"d_hidden\":3}]}");
 }
 
+static int write_ahead(const char* folder)
+{
+  return write_model(
+    folder, "ahead",
+    "{\"format_version\":\"1.3\",\"name\":\"seed\",\"task\":\"denoise\","
+    "\"front_end\":{\"type\":\"spectral\",\"rate_hz\":8000,"
+    "\"window_ms\":2,\"hop_ms\":0.5,\"compress\":0.3,"
+    "\"power_floor\":1e-10,\"band_edges\":[0,4,9],\"lookahead\":2,"
+    "\"filter\":{\"n_bins\":4,\"delays\":[-2,1]}},"
+    "\"d_model\":2,\"norm_eps\":1e-5,\"blocks\":["
+    "{\"mixer\":\"band_mlp\",\"d_hidden\":3,\"bands\":[1,2]}]}");
+}
+
 static int write_seed(const char* folder, unsigned index)
 {
   char json[600];
@@ -115,7 +128,7 @@ int main(int argc, char** argv)
     }
   }
   if (!write_generator(argv[1]) || !write_steered(argv[1]) ||
-      !write_filtered(argv[1])) {
+      !write_filtered(argv[1]) || !write_ahead(argv[1])) {
     perror(argv[1]);
     return 1;
   }
