@@ -10,23 +10,8 @@ constexpr int N_THREADS = 128;
 /// As in core/deep_filter.c
 constexpr float NOTHING = 1e-12f;
 
-/// Bin `j` of a frame of a channel, which may be before the slice
-__device__ float2 bin_at(const gpu_spectral&    s,
-                         const gpu_front_slice& slice,
-                         const float2*          spectra,
-                         int                    channel,
-                         int64_t                frame,
-                         int                    j)
-{
-  if (frame >= 0) {
-    const int64_t row = slice.first_row + channel * slice.n_frames + frame;
-    return spectra[row * s.n_bins + j];
-  }
-  const int64_t n = s.filter.delays[s.filter.n_delays - 1];
-  return slice.channels[channel].frames[(n + frame) * s.n_filtered + j];
-}
-
-/// Tap `p` of bin `k` of the model, turned as a tone there has since that frame
+/// Tap `p` of bin `k` of the model, turned as a tone there turns from that
+/// frame to the masked one
 __device__ float2 turned_tap(const gpu_spectral& s,
                              const float2*       taps,
                              uint32_t            k,
@@ -39,7 +24,7 @@ __device__ float2 turned_tap(const gpu_spectral& s,
   return multiply(taps[at], s.turns[at]);
 }
 
-/// Bin `j` of a frame times its mask, and past frames times their taps
+/// Bin `j` of a frame times its mask, and other frames times their taps
 __device__ float2 filter_bin(const gpu_spectral&    s,
                              const gpu_front_slice& slice,
                              const float2*          spectra,
@@ -51,7 +36,7 @@ __device__ float2 filter_bin(const gpu_spectral&    s,
   const maudio_mask_source source = s.masks[j];
   const float2* const      taps =
     reinterpret_cast<const float2*>(mask + 2 * s.n_model_bins);
-  float2 y = multiply(bin_at(s, slice, spectra, channel, frame, j),
+  float2 y = multiply(frame_at(s, slice, spectra, channel, frame)[j],
                       mask_at(mask, source));
   for (uint32_t p = 0; p < s.filter.n_delays; ++p) {
     float2 tap = turned_tap(s, taps, source.lower, p);
@@ -60,7 +45,7 @@ __device__ float2 filter_bin(const gpu_spectral&    s,
                         source.fraction);
     }
     const float2 x = multiply(
-      bin_at(s, slice, spectra, channel, frame - s.filter.delays[p], j), tap);
+      frame_at(s, slice, spectra, channel, frame - s.filter.delays[p])[j], tap);
     y = make_float2(y.x + x.x, y.y + x.y);
   }
   return y;
@@ -77,12 +62,12 @@ __device__ float2 limit(const gpu_spectral&    s,
                         int                    j,
                         float2                 y)
 {
-  const float2 own    = bin_at(s, slice, spectra, channel, frame, j);
+  const float2 own    = frame_at(s, slice, spectra, channel, frame)[j];
   float        before = power(own);
   float        after  = power(y);
   for (int c = 0; c < slice.n_channels; ++c) {
     if (c != channel) {
-      before += power(bin_at(s, slice, spectra, c, frame, j));
+      before += power(frame_at(s, slice, spectra, c, frame)[j]);
       after += power(filter_bin(s, slice, spectra, mask, c, frame, j));
     }
   }
@@ -109,8 +94,9 @@ __launch_bounds__(N_THREADS) void filter_kernel(gpu_spectral    s,
   const gpu_front_slice& slice   = b.slices[find_slice(b, row, false)];
   const int64_t          own     = row - slice.first_row;
   const int              channel = (int)(own / slice.n_frames);
-  const int64_t          frame   = own % slice.n_frames;
-  const float* const     mask    = masks + (slice.first_frame + frame) * stride;
+  const int64_t          hop     = own % slice.n_frames;
+  const int64_t          frame   = hop - s.lookahead;
+  const float* const     mask    = masks + (slice.first_frame + hop) * stride;
   float2* const          to      = masked + (int64_t)blockIdx.x * s.n_bins;
   for (int j = threadIdx.x; j < s.n_filtered; j += N_THREADS) {
     float2 y = filter_bin(s, slice, spectra, mask, channel, frame, j);
@@ -133,12 +119,11 @@ __launch_bounds__(N_THREADS) void keep_frames_kernel(gpu_spectral    s,
     return;
   }
   float2* const frames = slice.channels[channel].frames;
-  const int     n      = (int)s.filter.delays[s.filter.n_delays - 1];
-  for (int j = threadIdx.x; j < s.n_filtered; j += N_THREADS) {
+  for (int j = threadIdx.x; j < s.kept_bins; j += N_THREADS) {
     // Those of before a short slice move down, and have not been overwritten
-    for (int i = 0; i < n; ++i) {
-      frames[i * s.n_filtered + j] =
-        bin_at(s, slice, spectra, channel, slice.n_frames - n + i, j);
+    for (int i = 0; i < s.n_kept; ++i) {
+      frames[i * s.kept_bins + j] =
+        frame_at(s, slice, spectra, channel, slice.n_frames - s.n_kept + i)[j];
     }
   }
 }

@@ -1,5 +1,6 @@
 #include "format.h"
 
+#include "deep_filter.h"
 #include "error.h"
 
 #include <math.h>
@@ -98,7 +99,7 @@ static size_t count_past(const maudio_config*   config,
   size_t                     n = host->window - host->hop;
   const size_t               least =
     n_phases ? n_phases * (s->n_taps > s->n_past ? s->n_taps : s->n_past)
-                           : 2 * host->hop; // That a mask is late by
+                           : (2 + host->lookahead) * host->hop; // Of the mask
   return n > least ? n : least;
 }
 
@@ -129,11 +130,16 @@ maudio_status gpu_format_new(const maudio_config* config,
   f->spectral.n_inside     = (int)host.n_inside;
   f->spectral.n_past       = (int)count_past(config, &host, f->n_phases);
   f->spectral.high         = host.high;
+  f->spectral.lookahead    = (int)host.lookahead;
   f->spectral.n_filtered   = (int)host.n_filtered;
   f->spectral.filter       = host.filter;
-  f->spectral.mask_power   = (int)config->spectral.mask_power;
-  f->spectral.compress     = host.compress;
-  f->spectral.power_floor  = host.power_floor;
+  f->spectral.n_kept = host.filter.n_bins ? (int)maudio_deep_filter_reach(&host)
+                                          : f->spectral.lookahead;
+  f->spectral.kept_bins =
+    host.lookahead ? (int)host.n_bins : (int)host.n_filtered;
+  f->spectral.mask_power  = (int)config->spectral.mask_power;
+  f->spectral.compress    = host.compress;
+  f->spectral.power_floor = host.power_floor;
   f->spectral.power_scale =
     host.window_sum * host.window_sum / (float)host.window;
   if (!status) {

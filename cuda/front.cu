@@ -128,11 +128,13 @@ __global__ __launch_bounds__(N_THREADS) void mask_kernel(gpu_spectral    s,
 {
   const int64_t          row   = first_row + blockIdx.x;
   const gpu_front_slice& slice = b.slices[find_slice(b, row, false)];
-  const int64_t          frame =
-    slice.first_frame + (row - slice.first_row) % slice.n_frames;
-  const float* const  mask = masks + frame * stride;
-  const float2* const x    = spectra + row * s.n_bins;
-  float2* const       to   = masked + (int64_t)blockIdx.x * s.n_bins;
+  const int64_t          own   = row - slice.first_row;
+  const int64_t          hop   = own % slice.n_frames;
+  const int64_t          frame = slice.first_frame + hop;
+  const float* const     mask  = masks + frame * stride;
+  const float2* const    x =
+    frame_at(s, slice, spectra, (int)(own / slice.n_frames), hop - s.lookahead);
+  float2* const to = masked + (int64_t)blockIdx.x * s.n_bins;
 
   __shared__ float gains[MAUDIO_MAX_HIGH_BANDS];
   if (threadIdx.x < s.high.n_bands) {
@@ -201,7 +203,8 @@ __global__ __launch_bounds__(N_THREADS) void play_kernel(gpu_spectral    s,
        at < slice.n_samples; at += (int64_t)gridDim.x * N_THREADS) {
     const float wet =
       wet_at(s, slice.channels[channel], tails, at / s.hop, (int)(at % s.hop));
-    const float dry        = sample_at(s, slice, channel, at - 2 * s.hop);
+    const float dry =
+      sample_at(s, slice, channel, at - (2 + s.lookahead) * s.hop);
     slice.out[channel][at] = slice.strength >= 1.0f ? wet
                              : slice.strength <= 0.0f
                                ? dry

@@ -90,6 +90,20 @@ static __device__ __forceinline__ float clamped_at(const gpu_spectral&    s,
   return fminf(fmaxf(x, -FRONT_MAX_SAMPLE), FRONT_MAX_SAMPLE);
 }
 
+/// A frame of a channel, which may be before the slice: then it has kept_bins
+static __device__ __forceinline__ const float2*
+frame_at(const gpu_spectral&    s,
+         const gpu_front_slice& slice,
+         const float2*          spectra,
+         int                    channel,
+         int64_t                frame)
+{
+  return frame >= 0
+           ? spectra +
+               (slice.first_row + channel * slice.n_frames + frame) * s.n_bins
+           : slice.channels[channel].frames + (s.n_kept + frame) * s.kept_bins;
+}
+
 /// Keep the last samples of a channel, for the next slice; a block of
 /// FRONT_THREADS has the channel for itself
 static __device__ __forceinline__ void

@@ -29,7 +29,10 @@ typedef struct {
   float power_scale; ///< From a sum of squares under `analysis` to the mean
                      ///< square under a window of peak 1
   maudio_high_band     high;
-  int                  n_filtered; ///< Bins that taps on past frames add to
+  int                  lookahead;  ///< Frames from a masked one to its mask
+  int                  n_kept;     ///< Spectra kept before a slice
+  int                  kept_bins;  ///< Of each, from the lowest on
+  int                  n_filtered; ///< Bins that taps on other frames add to
   maudio_filter_config filter;
   int                  mask_power; ///< 1 or 2
 
@@ -45,7 +48,7 @@ typedef struct {
   float*  past;    ///< (n_past) samples before the next one
   float*  wet;     ///< (hop) to be played next, of a mask
   float*  overlap; ///< (hop) to be added to the next frame, of a mask
-  float2* frames;  ///< (greatest delay, n_filtered) spectra before the next
+  float2* frames;  ///< (n_kept, kept_bins) spectra before the next
 } gpu_channel;
 
 /// Samples of one signal; rows are the frames of each of its channels
@@ -113,8 +116,8 @@ void gpu_front_high(const gpu_spectral*    spectral,
                     gpu_high*              high,
                     cudaStream_t           stream);
 
-/// masked (n_rows, J) = rows `first_row` on of spectra, times their masks,
-/// from bin n_filtered on
+/// masked (n_rows, J) = the frames that the masks of rows `first_row` on are
+/// for, times these, from bin n_filtered on
 void gpu_front_mask(const gpu_spectral*    spectral,
                     const gpu_front_batch* batch,
                     int64_t                first_row,
@@ -126,7 +129,7 @@ void gpu_front_mask(const gpu_spectral*    spectral,
                     float2*                masked,
                     cudaStream_t           stream);
 
-/// The bins below: the sum of those times their masks and of past frames times
+/// The bins below: the sum of those times their masks and of other frames times
 /// their taps, which follow the mask of a frame. `stride` is even
 void gpu_front_filter(const gpu_spectral*    spectral,
                       const gpu_front_batch* batch,

@@ -23,13 +23,15 @@ __device__ float mean_magnitude(const float* mask, int first, int last)
 /// Mean power of a band of a frame, all channels; of a warp
 __device__ float band_power(const gpu_spectral&    s,
                             const gpu_front_slice& slice,
-                            const float2*          x,
+                            const float2*          spectra,
+                            int64_t                frame,
                             uint32_t               band)
 {
   const int first = (int)s.high.edges[band];
   const int end   = (int)s.high.edges[band + 1];
   float     sum   = 0.0f;
-  for (int c = 0; c < slice.n_channels; ++c, x += slice.n_frames * s.n_bins) {
+  for (int c = 0; c < slice.n_channels; ++c) {
+    const float2* const x = frame_at(s, slice, spectra, c, frame);
     for (int j = first + (int)threadIdx.x % GPU_WARP; j < end; j += GPU_WARP) {
       sum += power(x[j]);
     }
@@ -48,7 +50,7 @@ __launch_bounds__(N_THREADS) void powers_kernel(gpu_spectral    s,
 {
   const int64_t          frame = b.first_frame + blockIdx.x;
   const gpu_front_slice& slice = b.slices[find_slice(b, frame, true)];
-  const int64_t          own   = slice.first_row + frame - slice.first_frame;
+  const int64_t          own   = frame - slice.first_frame - s.lookahead;
   const float* const     mask  = masks + frame * stride;
   gpu_high* const        to    = &high[frame];
   const int              n     = (int)s.high.n_bands;
@@ -61,8 +63,7 @@ __launch_bounds__(N_THREADS) void powers_kernel(gpu_spectral    s,
     } else if (i == n + 1) {
       to->mask.opened = mean_magnitude(mask, MAUDIO_HIGH_OPENED_FIRST(k), last);
     } else {
-      to->powers[i] =
-        band_power(s, slice, spectra + own * s.n_bins, (uint32_t)i);
+      to->powers[i] = band_power(s, slice, spectra, own, (uint32_t)i);
     }
   }
 }

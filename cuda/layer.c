@@ -177,15 +177,16 @@ maudio_status gpu_layer_bind(const maudio_block_config* config,
                              gpu_layer*                 l)
 {
   const size_t d_model = (size_t)b->d_model;
-  *l                   = (gpu_layer){.type     = config->mixer,
-                                     .norm_eps = b->norm_eps,
-                                     .n_bands  = b->n_bands,
-                                     .d_model  = b->d_model,
-                                     .scan     = {.n_bands  = b->n_bands,
-                                                  .d_inner  = (int)config->d_inner,
-                                                  .d_state  = (int)config->d_state,
-                                                  .d_conv   = (int)config->d_conv,
-                                                  .state_at = (int64_t)*state_at}};
+  *l                   = (gpu_layer){.type       = config->mixer,
+                                     .norm_eps   = b->norm_eps,
+                                     .first_band = (int)config->first_band,
+                                     .n_bands    = b->n_bands,
+                                     .d_model    = b->d_model,
+                                     .scan       = {.n_bands  = b->n_bands,
+                                                    .d_inner  = (int)config->d_inner,
+                                                    .d_state  = (int)config->d_state,
+                                                    .d_conv   = (int)config->d_conv,
+                                                    .state_at = (int64_t)*state_at}};
   float* norm          = NULL;
   b->prefix            = "";
   maudio_status status = gpu_bind_read(b, config->norm, 1, &d_model, &norm);

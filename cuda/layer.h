@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
   maudio_mixer_type type;
   float             norm_eps;
+  int               first_band; ///< Of those that it is for
   int               n_bands;
   int               d_model;
   gpu_band_mlp      band_mlp;

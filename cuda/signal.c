@@ -40,9 +40,7 @@ static float* take(const maudio_cuda_signal* s, size_t* at, size_t n)
 /// Floats of the spectra that are kept of a channel
 static size_t count_kept(const gpu_spectral* front)
 {
-  const maudio_filter_config* const filter = &front->filter;
-  const size_t n_floats = (size_t)2 * (size_t)front->n_filtered;
-  return filter->n_bins ? n_floats * filter->delays[filter->n_delays - 1] : 0;
+  return (size_t)2 * (size_t)front->kept_bins * (size_t)front->n_kept;
 }
 
 /// Divide the state, beginning with that of the network; return its floats
@@ -161,7 +159,8 @@ void maudio_cuda_signal_reset(maudio_cuda_signal* signal)
 
 size_t maudio_cuda_signal_latency(const maudio_cuda_signal* signal)
 {
-  return signal->engine->steer ? 0 : 2 * (size_t)signal->format->spectral.hop;
+  const gpu_spectral* const s = &signal->format->spectral;
+  return signal->engine->steer ? 0 : (size_t)((2 + s->lookahead) * s->hop);
 }
 
 size_t maudio_cuda_signal_hop(const maudio_cuda_signal* signal)

@@ -15,6 +15,7 @@ typedef struct {
   size_t     n_state; ///< Floats of state of a signal of as many bands
   gpu_buffer x;       ///< (n_frames, bands, d_model)
   gpu_buffer y;       ///< The same shape
+  gpu_buffer some;    ///< Of those layers that are for some bands
   gpu_buffer work;    ///< Of the layer that needs most
   gpu_buffer scan;
 } gpu_stack;

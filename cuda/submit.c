@@ -108,7 +108,7 @@ static void synthesise(maudio_cuda_engine* e, const gpu_group* group)
     gpu_front_tails(s, n, time, tails + row * 2 * s->hop, e->compute);
   }
   gpu_front_play(s, &group->front, tails, e->compute);
-  if (s->n_filtered) {
+  if (s->n_kept) {
     gpu_front_keep_frames(s, &group->front, spectra, e->compute);
   }
 }
