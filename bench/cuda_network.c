@@ -14,6 +14,7 @@
 
 #define N_REPEATS 7
 #define WARM_UP 3
+#define N_TIMED 4 // Layers
 
 static maudio_error error;
 
@@ -202,7 +203,7 @@ typedef struct {
   float                      norm_eps;
 } layer_group;
 
-/// Time the first two layers, and the parts of those that are Mamba-2
+/// Time the first layers, and the parts of those that are Mamba-2
 static void time_layers(const layer_group*    group,
                         const void*           file,
                         size_t                size,
@@ -218,14 +219,15 @@ static void time_layers(const layer_group*    group,
                                  .x         = noise(n_rows * group->d_model),
                                  .y         = noise(n_rows * group->d_model),
                                  .precision = precision}};
-  for (size_t i = 0; i < group->n_blocks && i < 2; ++i) {
-    gpu_binding binding = {.weights  = weights,
-                           .arena    = &arena,
-                           .n_bands  = (int)group->n_bands,
-                           .d_model  = (int)group->d_model,
-                           .norm_eps = group->norm_eps,
-                           .error    = &error};
-    size_t      state   = 0;
+  for (size_t i = 0; i < group->n_blocks && i < N_TIMED; ++i) {
+    const uint32_t n_own   = group->blocks[i].n_bands;
+    gpu_binding    binding = {.weights  = weights,
+                              .arena    = &arena,
+                              .n_bands  = (int)(n_own ? n_own : group->n_bands),
+                              .d_model  = (int)group->d_model,
+                              .norm_eps = group->norm_eps,
+                              .error    = &error};
+    size_t         state   = 0;
     must(gpu_layer_bind(&group->blocks[i], &binding, &state, &r.layer));
     const bool has_scan = r.layer.type != MAUDIO_MIXER_BAND_MLP;
     float*     scan     = NULL;

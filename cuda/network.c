@@ -217,9 +217,7 @@ size_t gpu_network_state(const gpu_network* n)
 
 size_t gpu_network_frame_bytes(const gpu_network* n)
 {
-  const gpu_stack* l = &n->layers;
-  return sizeof(float) * (size_t)l->n_bands *
-         (2 * (size_t)l->d_model + gpu_stack_work(l));
+  return sizeof(float) * gpu_stack_frame(&n->layers);
 }
 
 int gpu_network_blocks(const gpu_network* n)

@@ -82,6 +82,13 @@ static int most_of_some(const gpu_stack* s)
   return most;
 }
 
+size_t gpu_stack_frame(const gpu_stack* s)
+{
+  const size_t d_model = (size_t)s->d_model;
+  return (size_t)s->n_bands * (2 * d_model + gpu_stack_work(s)) +
+         (size_t)most_of_some(s) * d_model;
+}
+
 maudio_status gpu_stack_reserve(gpu_stack*           s,
                                 const gpu_stack_run* run,
                                 size_t               least_work,

@@ -39,6 +39,9 @@ void gpu_stack_clear(gpu_stack* stack);
 /// Return the floats of working memory of a row
 size_t gpu_stack_work(const gpu_stack* stack);
 
+/// Return the floats of memory of a frame of all bands
+size_t gpu_stack_frame(const gpu_stack* stack);
+
 /// Return the blocks of threads that run for a segment of a band, at least 1
 int gpu_stack_blocks(const gpu_stack* stack);
 

@@ -40,8 +40,8 @@ def main():
     loaded = [torch.load(path, map_location="cpu", weights_only=True) for path in args.checkpoints]
     saved = loaded[-1]
     mean = {name: torch.stack([c["model"][name] for c in loaded]).mean(0) for name in saved["model"]}
-    kept = ("batch", "seconds", "lr", "optimizer", "average", "pairings", "loss", "windows", "corner", "samples", "jump",
-            "seed")
+    kept = ("batch", "seconds", "lr", "optimizer", "average", "pairings", "loss", "windows", "corner", "quiet", "samples",
+            "jump", "seed")
     training = {"steps": [c["step"] for c in loaded], "minutes": [round(c["elapsed"] / 60, 1) for c in loaded],
                 **{k: saved["args"][k] for k in kept if k in saved["args"]}}
     export(args.model, {**saved["config"], "training": training}, mean, args.dtype)

@@ -19,6 +19,17 @@ def compressed_distance(a, b, power, weight):
     return ((0.7 * magnitude + 0.3 * both) * weight).mean((1, 2))
 
 
+def left_in_quiet(a, b, power, smooth=5):
+    """What magnitudes ** power of a exceed those of b by where b is 30 dB below its loudest in that part of the spectrum.
+
+    a, b (B, K, T, 2) real views of spectra -> mean of squares (B,).
+    """
+    pa, pb = (s.square().sum(-1) + 1e-8 for s in (a, b))
+    around = F.avg_pool1d(pb.transpose(1, 2), smooth, 1, smooth // 2, count_include_pad=False).transpose(1, 2)
+    quiet = around < 1e-3 * around.amax(2, keepdim=True) + 1e-7
+    return ((pa ** (power / 2) - pb ** (power / 2)).clamp(min=0).square() * quiet).mean((1, 2))
+
+
 def bin_weights(n_fft, corner_hz, rate_hz=16000):
     """Weights of bins that fall as 1 / (frequency + corner_hz), of mean 1; (n_fft / 2 + 1, 1)."""
     hz = torch.linspace(0, rate_hz / 2, n_fft // 2 + 1)
@@ -124,12 +135,18 @@ class Loss(nn.Module):
     Not compiled: torch.compile of PyTorch 2.11 gets the gradient of the spectral term wrong on a GPU, a hundredfold.
     """
 
-    def __init__(self, weights, sizes=(256, 512, 1024), corner_hz=1e9):
+    def __init__(self, weights, sizes=(256, 512, 1024), corner_hz=1e9, quiet=0.0):
         super().__init__()
-        self.weights, self.sizes = weights, sizes
+        self.weights, self.sizes, self.quiet = weights, sizes, quiet
         self.disturbance = Disturbance()
         for n in sizes:
             self.register_buffer(f"bins{n}", bin_weights(n, corner_hz))
+
+    def distance(self, estimate, target, n_fft):
+        """Of spectra of one resolution, (B, samples) twice -> (B,)."""
+        a, b = (real_stft(x, n_fft, n_fft // 4) for x in (estimate, target))
+        distance = compressed_distance(a, b, 0.3, getattr(self, f"bins{n_fft}"))
+        return distance + self.quiet * left_in_quiet(a, b, 0.3) if self.quiet else distance
 
     def forward(self, estimate, target, noisy):
         """estimate, target, noisy (B, samples) -> loss, dict of the parts (detached)."""
@@ -138,8 +155,7 @@ class Loss(nn.Module):
         active = (target.square().mean(-1) > 1e-6).float()
         share = active / active.sum().clamp(min=1)
         parts = {
-            "spectral": sum(compressed_distance(real_stft(estimate, n, n // 4), real_stft(target, n, n // 4), 0.3,
-                                                getattr(self, f"bins{n}")).mean() for n in self.sizes) / len(self.sizes),
+            "spectral": sum(self.distance(estimate, target, n).mean() for n in self.sizes) / len(self.sizes),
             "pesq": (self.disturbance(estimate, target) * share).sum(),
             "sdr": (sdr_loss(estimate, target) * share).sum(),
         }

@@ -155,19 +155,46 @@ class Mixer:
         ring = torch.exp(-t / self.uniform(0.0005, 0.01, n, 1)) * self.normal(n, 800)
         return self.convolved(hits * self.uniform(0.2, 1, n, self.length), ring)
 
+    def afar(self, x):
+        """Some of x (n, L) as it sounds from across a room: with more echo than what people talk to each other in."""
+        room, _ = self.rooms(len(x))
+        room[:, 0] *= self.uniform(0, 1, len(x))
+        return torch.where(self.chance(0.6, len(x)) > 0, self.convolved(x, room), x)
+
+    def babble(self, n):
+        """3 to 12 talkers at once, (n, L)."""
+        talkers = range(int(self.cpu.integers(3, 13)))
+        return sum(self.resampled(self.pools["speech"], n, 0.9, 1.1) * self.uniform(0.2, 1, n, 1) for _ in talkers)
+
+    def place(self, n):
+        """Where people meet, eat or travel: talkers, the sound of the place and clatter, (n, L)."""
+        parts = [self.babble(n), self.coloured(n), self.clicks(n)]
+        parts = [x / (x.square().mean(1, keepdim=True).sqrt() + 1e-5) for x in parts]
+        return sum(x * 10 ** (self.uniform(-18, 0, n, 1) / 20) for x in parts)
+
+    def crossed(self, envelope, carrier):
+        """The coarse spectra of one noise over time on the fine ones of another, (n, L) twice -> (n, L)."""
+        window = torch.hann_window(512, device=self.device)
+        a, b = (torch.stft(x, 512, 128, window=window, return_complex=True) for x in (envelope, carrier))
+        coarse = [F.avg_pool2d(s.abs().square().unsqueeze(1), (9, 5), 1, (4, 2), count_include_pad=False) for s in (a, b)]
+        gain = ((coarse[0] + 1e-9) / (coarse[1] + 1e-6)).clamp(max=1e6).sqrt()[:, 0]
+        return torch.istft(b * gain, 512, 128, window=window, length=self.length)
+
     def noise(self):
         """One noise each, drawn among recordings, music, babble and synthetic kinds, (B, L) at unit power."""
         n = self.batch_size
-        out = self.resampled(self.pools["noise"], n, 0.8, 1.25)
+        out = self.resampled(self.pools["noise"], n, 0.7, 1.4)
+        out = torch.where(self.chance(0.5) > 0, out.flip(1), out)
         out = self.filtered(out, self.curve(n, 4) * self.lowpass(n, 0.1))
-        share = max(1, round(n * 0.07))
+        share = max(1, round(n * 0.06))
         made = torch.cat([
-            sum(self.resampled(self.pools["speech"], share, 0.9, 1.1) * self.uniform(0.4, 1, share, 1)
-                for _ in range(int(self.cpu.integers(3, 9)))),
-            self.coloured(share), self.hum(share), self.clicks(share),
+            self.afar(torch.cat([self.babble(share), self.place(2 * share), self.clicks(share)])),
+            self.coloured(share), self.hum(share),
             self.resampled(self.pools["music"], share, 0.9, 1.1) if "music" in self.pools else self.coloured(share)])
         where = torch.randperm(n, device=self.device, generator=self.g)[:len(made)]
         out[where] = made[:len(where)]
+        some = torch.randperm(n, device=self.device, generator=self.g)[:round(0.2 * n)]
+        out[some] = self.crossed(out[some.roll(1)], out[some])
         out = out * torch.where(self.chance(0.3) > 0, self.modulation(n, 6, int(self.cpu.integers(4, 24))), 1.0)
         return out / (out.square().mean(1, keepdim=True).sqrt() + 1e-5)
 
@@ -192,7 +219,7 @@ class Mixer:
         order = torch.randperm(n, device=self.device, generator=self.g)
         second = noise[torch.randperm(n, device=self.device, generator=self.g)]
         heard, clean = heard[order], clean[order]
-        noise = noise + second * 10 ** (self.uniform(-20, 0, n, 1) / 20) * self.chance(0.35)
+        noise = noise + second * 10 ** (self.uniform(-20, 0, n, 1) / 20) * self.chance(0.45)
         noise = noise / (noise.square().mean(1, keepdim=True).sqrt() + 1e-5)
         noise = noise * 10 ** (-self.uniform(-5, 22, n, 1) / 20) * (1 - self.chance(0.03))
         present = 1 - self.chance(0.06)

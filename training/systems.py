@@ -106,7 +106,8 @@ def read_model(path):
 
 
 def latency_ms(config):
-    return 0 if "steer" in config else 2 * config["front_end"]["hop_ms"]
+    front = config["front_end"]
+    return 0 if "steer" in config else (2 + front.get("lookahead", 0)) * front["hop_ms"]
 
 
 def checkpoint_system(path):

@@ -44,6 +44,8 @@ def parse():
                    help="samples of the windows of the spectral part (default: %(default)s)")
     p.add_argument("--corner", type=float, default=1e9, metavar="HZ",
                    help="bins of the spectral part weigh as 1 / (frequency + HZ) (default: all alike)")
+    p.add_argument("--quiet", type=float, default=0.0, metavar="WEIGHT",
+                   help="in the spectral part, of what is left where the clean speech is quiet (default 0: as anywhere)")
     p.add_argument("--lr", type=float, default=2e-3)
     p.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw")
     p.add_argument("--average", type=float, default=0.999, help="decay a step of the running average of the weights")
@@ -102,7 +104,8 @@ class Trainer:
         self.shares = [GENTLE if n in self.model.gentle else 1.0 for n, _ in self.model.named_parameters()]
         self.average = [p.detach().clone() for p in self.parameters]
         self.optimizers = optimizers_of(self.model, args.optimizer, args.lr, self.model.blocks, self.model.gentle)
-        self.loss = Loss(dict(zip(("spectral", "pesq", "sdr"), args.loss)), args.windows, args.corner).to(self.device)
+        self.loss = Loss(dict(zip(("spectral", "pesq", "sdr"), args.loss)), args.windows, args.corner,
+                         args.quiet).to(self.device)
         self.step, self.elapsed = 0, 0.0
         if args.resume:
             self.load(args.resume)

@@ -1,0 +1,62 @@
+"""Make a denoiser to train on of a trained one that shares more: blocks of some bands each, other taps.
+
+    python training/split.py FORMER.safetensors start.safetensors --config CONFIG.json
+
+Blocks of --config that have `bands` begin as copies of the block of the model that they are parts of: those that follow
+each other up to the next whose bands begin at 0. Taps of the filter at delays that the model lacks begin at 0.
+"""
+import argparse
+
+import torch
+
+from export import export
+from model import load_config
+from systems import read_model
+
+BLOCKS = "backbone.layers"
+
+
+def origins(blocks):
+    """Which block of the former model each of `blocks` is made of."""
+    of, n = [], -1
+    for block in blocks:
+        n += block.get("bands", [0])[0] == 0
+        of.append(n)
+    return of
+
+
+def split(state, blocks):
+    """`state` with a copy of its block for each of `blocks`."""
+    chosen = {name: value for name, value in state.items() if not name.startswith(BLOCKS)}
+    for i, former in enumerate(origins(blocks)):
+        start = f"{BLOCKS}.{former}."
+        chosen |= {f"{BLOCKS}.{i}.{n.removeprefix(start)}": v.clone() for n, v in state.items() if n.startswith(start)}
+    return chosen
+
+
+def moved(value, old, new):
+    """Taps at delays `old` of filter_out.weight (F P 2, D) or .bias (F P 2,) -> those at delays `new`, or 0."""
+    taps = value.unflatten(0, (-1, len(old), 2))
+    none = torch.zeros_like(taps[:, 0])
+    return torch.stack([taps[:, old.index(d)] if d in old else none for d in new], 1).flatten(0, 2)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("model", help="the trained model file")
+    p.add_argument("out", help="the model file to write")
+    p.add_argument("--config", required=True, help="JSON of the network that shares less")
+    args = p.parse_args()
+    old, state = read_model(args.model)
+    cfg = load_config(args.config)
+    if origins(cfg["blocks"])[-1] + 1 != len(old["blocks"]):
+        raise SystemExit(f"{args.config}: its blocks are not parts of those of {args.model}")
+    delays = [c["front_end"].get("filter", {}).get("delays", []) for c in (old, cfg)]
+    for name in ("filter_out.weight", "filter_out.bias"):
+        if name in state:
+            state[name] = moved(state[name], *delays)
+    export(args.out, cfg, split(state, cfg["blocks"]))
+
+
+if __name__ == "__main__":
+    main()
