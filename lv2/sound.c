@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char* const denoise_presets[N_DENOISE_PRESETS] = {"voice", "voice-live",
-                                                        "voice-zero"};
+const char* const denoise_presets[N_DENOISE_PRESETS] = {
+  "voice", "voice-live", "voice-zero", "voice-studio"};
 
 const char* const generate_presets[N_GENERATE_PRESETS] = {"percussion",
                                                           "piano"};

@@ -203,16 +203,17 @@ int main(int argc, char** argv)
   char* const odd_filter = make_model(folder, "odd-filter", odd_filter_json);
   char* const ahead      = make_model(folder, "ahead", ahead_json);
   char* const far_ahead  = make_model(folder, "far-ahead", far_ahead_json);
-  char* const tiers = make_model(folder, "tiers", model_builder_tiers_json);
-  char* const voice = preset(presets, "voice");
-  char* const live  = preset(presets, "voice-live");
-  char* const zero  = preset(presets, "voice-zero");
-  char* const int8  = make_int8(folder, "int8", voice);
+  char* const tiers  = make_model(folder, "tiers", model_builder_tiers_json);
+  char* const voice  = preset(presets, "voice");
+  char* const live   = preset(presets, "voice-live");
+  char* const zero   = preset(presets, "voice-zero");
+  char* const studio = preset(presets, "voice-studio");
+  char* const int8   = make_int8(folder, "int8", voice);
   char* const int8_mamba = make_int8(folder, "int8-mamba", mamba);
 
   const char* const models[] = {
-    small, mamba,     wide,  odd,  steered, odd_steer, filter,    odd_filter,
-    ahead, far_ahead, voice, live, zero,    int8,      int8_mamba};
+    small, mamba,     wide,  odd,  steered, odd_steer, filter, odd_filter,
+    ahead, far_ahead, voice, live, zero,    studio,    int8,   int8_mamba};
   check_refusals(small, tiers);
   if (hour && !strcmp(hour, "mamba")) {
     check_hour(mamba, 5000);
@@ -264,9 +265,10 @@ int main(int argc, char** argv)
     }
   }
 
-  char* const paths[] = {
-    tiers,      small, closed,    mamba, wide, odd,  steered, odd_steer, filter,
-    odd_filter, ahead, far_ahead, voice, live, zero, int8,    int8_mamba};
+  char* const paths[] = {tiers,  small,     closed,    mamba,  wide,
+                         odd,    steered,   odd_steer, filter, odd_filter,
+                         ahead,  far_ahead, voice,     live,   zero,
+                         studio, int8,      int8_mamba};
   for (size_t i = 0; i < sizeof paths / sizeof *paths; ++i) {
     if (!strncmp(paths[i], folder, strlen(folder))) {
       remove(paths[i]);

@@ -16,6 +16,7 @@
 #define BANDS MAUDIO_TEST_DIR "/golden/network_bands.safetensors"
 #define WHOLE MAUDIO_TEST_DIR "/golden/network_whole.safetensors"
 #define STEER MAUDIO_TEST_DIR "/golden/network_steer.safetensors"
+#define AHEAD MAUDIO_TEST_DIR "/golden/network_ahead.safetensors"
 
 /// Cycles of the endurance test, the first argument
 static unsigned n_cycles = 50;
@@ -24,6 +25,7 @@ static char folder[] = "/tmp/maudio-lv2-XXXXXX";
 static char voice[64];
 static char voice_live[64];
 static char voice_zero[64];
+static char studio[64];
 static char percussion[64];
 static char piano[64];
 
@@ -35,6 +37,7 @@ static int make_presets(void** state)
   snprintf(voice, sizeof voice, "%s/voice.safetensors", folder);
   snprintf(voice_live, sizeof voice_live, "%s/voice-live.safetensors", folder);
   snprintf(voice_zero, sizeof voice_zero, "%s/voice-zero.safetensors", folder);
+  snprintf(studio, sizeof studio, "%s/voice-studio.safetensors", folder);
   snprintf(percussion, sizeof percussion, "%s/percussion.safetensors", folder);
   snprintf(piano, sizeof piano, "%s/piano.safetensors", folder);
   host_copy_file(TIERS, percussion);
@@ -42,6 +45,7 @@ static int make_presets(void** state)
   host_copy_file(BANDS, voice);
   host_copy_file(WHOLE, voice_live);
   host_copy_file(STEER, voice_zero);
+  host_copy_file(AHEAD, studio);
   return setenv("MAUDIO_PRESETS", folder, 1);
 }
 
@@ -49,7 +53,7 @@ static int remove_presets(void** state)
 {
   (void)state;
   return remove(voice) || remove(voice_live) || remove(voice_zero) ||
-         remove(percussion) || remove(piano) || rmdir(folder);
+         remove(studio) || remove(percussion) || remove(piano) || rmdir(folder);
 }
 
 static double now_ms(void)

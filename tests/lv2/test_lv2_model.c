@@ -27,6 +27,7 @@ static char folder[] = "/tmp/maudio-lv2-XXXXXX";
 static char voice[64];
 static char voice_live[64];
 static char voice_zero[64];
+static char studio[64];
 
 /// Write a model of random weights, which remembers nothing
 static void write_model(const char* path, double hop_ms)
@@ -60,9 +61,11 @@ static int make_presets(void** state)
   snprintf(voice, sizeof voice, "%s/voice.safetensors", folder);
   snprintf(voice_live, sizeof voice_live, "%s/voice-live.safetensors", folder);
   snprintf(voice_zero, sizeof voice_zero, "%s/voice-zero.safetensors", folder);
+  snprintf(studio, sizeof studio, "%s/voice-studio.safetensors", folder);
   write_model(voice, 8.0);
   write_model(voice_live, 4.0);
   write_model(voice_zero, 2.0);
+  write_model(studio, 5.0);
   return setenv("MAUDIO_PRESETS", folder, 1);
 }
 
@@ -70,7 +73,7 @@ static int remove_presets(void** state)
 {
   (void)state;
   return remove(voice) || remove(voice_live) || remove(voice_zero) ||
-         rmdir(folder);
+         remove(studio) || rmdir(folder);
 }
 
 /// One instance with something to process, and what one stream makes of it

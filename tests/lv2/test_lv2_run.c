@@ -122,6 +122,7 @@ static void the_preset_port_decides_from_the_first_frame(void** state)
   (void)state;
   check_preset("voice-live", 1.0f, 384.0f);
   check_preset("voice-zero", 2.0f, 0.0f);
+  check_preset("voice-studio", 3.0f, 1536.0f);
 }
 
 static void buffers_may_be_shared(void** state)
@@ -193,17 +194,17 @@ static void bypass_is_the_delayed_input_without_a_click(void** state)
 static void a_change_of_preset_does_not_click(void** state)
 {
   (void)state;
-  static const float latency[] = {768.0f, 384.0f, 0.0f};
+  static const float latency[] = {768.0f, 384.0f, 0.0f, 1536.0f};
   const size_t       n         = 144000;
   float* const       x         = sine(n);
   float* const       y         = zeros(n);
   host* const        h         = host_new(HOST_MONO, RATE, HOST_NO_WORKER);
-  for (unsigned i = 0; i < 6; ++i) {
-    const size_t at            = i * n / 6;
-    *host_port(h, PORT_PRESET) = (float)(i % 3);
+  for (unsigned i = 0; i < 8; ++i) {
+    const size_t at            = i * n / 8;
+    *host_port(h, PORT_PRESET) = (float)(i % 4);
     host_process(h, (const float* const[]){x + at}, (float* const[]){y + at},
-                 n / 6, 128);
-    assert_true(*host_port(h, PORT_LATENCY) == latency[i % 3]);
+                 n / 8, 128);
+    assert_true(*host_port(h, PORT_LATENCY) == latency[i % 4]);
   }
   const float steady = greatest_step(x, 0, n);
   assert_true(greatest_step(y, 0, n) <= 1.2f * steady);
