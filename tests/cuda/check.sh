@@ -47,7 +47,7 @@ for tool in memcheck racecheck; do
   fi
 done
 if wants hour; then
-  for model in voice voice-live voice-zero mamba; do
+  for model in voice voice-studio voice-live voice-zero mamba; do
     run "hour-$model" ./test_cuda --hour=$model presets &
     jobs+=($!)
   done
@@ -56,7 +56,7 @@ for job in "${jobs[@]}"; do
   wait "$job" || failures=$((failures + 1))
 done
 if wants bench; then
-  for model in voice voice-zero; do
+  for model in voice-studio voice-zero; do
     run "bench-$model" ./maudio-bench-cuda-network presets/$model.safetensors || failures=$((failures + 1))
   done
 fi

@@ -50,6 +50,9 @@ class Outputs(HostTest):
     def test_voice(self):
         self.check("voice", "--preset", "voice")
 
+    def test_voice_studio(self):
+        self.check("voice-studio", "--preset", "voice-studio")
+
     def test_voice_live(self):
         self.check("voice-live", "--preset", "voice-live")
 
