@@ -126,17 +126,21 @@ maudio_model* network_open_constant(const char* name, float re)
   return open_constant(file, size, re);
 }
 
-maudio_model* network_make_constant(double window_ms, double hop_ms, float re)
+maudio_model* network_make_constant(double   window_ms,
+                                    double   hop_ms,
+                                    unsigned lookahead,
+                                    float    re)
 {
   char json[512];
   snprintf(json, sizeof json,
            "{\"format_version\": \"1.0\", \"name\": \"made\","
            " \"task\": \"denoise\", \"front_end\": {\"type\": \"spectral\","
            " \"rate_hz\": 16000, \"window_ms\": %g, \"hop_ms\": %g,"
+           " \"lookahead\": %u,"
            " \"compress\": 0.3, \"power_floor\": 1e-10,"
            " \"band_edges\": [0, %d]}, \"d_model\": 8, \"norm_eps\": 1e-5,"
            " \"blocks\": [{\"mixer\": \"band_mlp\", \"d_hidden\": 5}]}",
-           window_ms, hop_ms, (int)(window_ms * 8) + 1);
+           window_ms, hop_ms, lookahead, (int)(window_ms * 8) + 1);
   model_builder* const builder = model_builder_new(json);
   model_builder_add_network(builder);
   size_t      size = 0;

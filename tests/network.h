@@ -27,8 +27,12 @@ void network_set_tensor(void*        file,
 /// Open it with a mask that is `re` in every bin
 maudio_model* network_open_constant(const char* name, float re);
 
-/// Make a network of these windows in memory, its mask `re` in every bin
-maudio_model* network_make_constant(double window_ms, double hop_ms, float re);
+/// Make a network of these windows in memory, its mask `re` in every bin and
+/// made `lookahead` hops later
+maudio_model* network_make_constant(double   window_ms,
+                                    double   hop_ms,
+                                    unsigned lookahead,
+                                    float    re);
 
 /// Make the generator of model_builder_tiers_json in memory
 maudio_model* network_make_tiers(void);

@@ -26,7 +26,7 @@ static int set_up(void** state)
 {
   static fixture f;
   for (size_t i = 0; i < 2; ++i) {
-    f.models[i]  = network_make_constant(32, i ? 4 : 8, i ? 0.25f : 1.0f);
+    f.models[i]  = network_make_constant(32, i ? 4 : 8, 0, i ? 0.25f : 1.0f);
     f.streams[i] = network_stream(f.models[i], RATE_HZ, 2);
     f.out[i]     = (float*)calloc(N_FRAMES, sizeof(float));
     assert_non_null(f.out[i]);

@@ -30,7 +30,7 @@ static maudio_stream* make_stream(unsigned i)
 {
   static const double hops_ms[] = {4, 2, 1};
   maudio_model* const model =
-    network_make_constant(8, hops_ms[i % 3], (float)(i % 5) * 0.25f);
+    network_make_constant(8, hops_ms[i % 3], i % 4, (float)(i % 5) * 0.25f);
   return network_stream(model, RATE_HZ, 1);
 }
 
@@ -81,7 +81,7 @@ static void* reap(void* user)
       free_stream(s, old);
       ++s->n_retired;
     }
-    if (maudio_effect_latency(s->effect) > (size_t)(0.008 * RATE_HZ) ||
+    if (maudio_effect_latency(s->effect) > (size_t)(0.020 * RATE_HZ) ||
         !(maudio_effect_reduction_db(s->effect) >= 0.0f)) {
       return s; // No meter shows that
     }

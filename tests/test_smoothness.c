@@ -37,7 +37,7 @@ static int set_up(void** state)
 {
   static fixture f;
   for (size_t i = 0; i < 2; ++i) {
-    f.models[i]  = network_make_constant(32, 8, i ? 1.0f : 0.33f);
+    f.models[i]  = network_make_constant(32, 8, i ? 2 : 0, i ? 1.0f : 0.33f);
     f.streams[i] = network_stream(f.models[i], RATE_HZ, 1);
   }
   assert_int_equal(maudio_effect_new(RATE_HZ, 1, f.streams[0], &f.effect, NULL),

@@ -74,12 +74,12 @@ static void kernels_agree(void** state)
   free(in);
 }
 
-static void every_rate_runs_within_the_nominal_latency(void** state)
+static void check_rates(const char* name, double latency_ms)
 {
-  (void)state;
-  maudio_model* const model = network_open("bands");
+  maudio_model* const model = network_open(name);
   maudio_model_info   info;
   maudio_model_get_info(model, &info);
+  assert_true(info.latency_ms == latency_ms);
   for (size_t r = 0; r < NETWORK_N_RATES; ++r) {
     const size_t         n       = (size_t)(0.5 * network_rates[r]);
     float* const         in      = network_signal(n, network_rates[r], 3);
@@ -102,6 +102,13 @@ static void every_rate_runs_within_the_nominal_latency(void** state)
     free(in);
   }
   maudio_model_free(model);
+}
+
+static void every_rate_runs_within_the_nominal_latency(void** state)
+{
+  (void)state;
+  check_rates("bands", 16.0);
+  check_rates("ahead", 40.0);
 }
 
 static void a_mask_of_one_restores_the_input(void** state)
@@ -129,12 +136,13 @@ static void a_mask_of_one_restores_the_input(void** state)
 static void every_window_restores_the_input(void** state)
 {
   (void)state;
-  static const double windows[][2] = {{16, 8},  {32, 4},  {20, 2.5},
-                                      {22, 11}, {6, 0.5}, {100, 1}};
-  static const double hz[]         = {16000, 44100, 48000};
+  static const double   windows[][2] = {{16, 8},  {32, 4},  {20, 2.5},
+                                        {22, 11}, {6, 0.5}, {100, 1}};
+  static const unsigned lookahead[]  = {0, 1, 5, 2, 16, 3};
+  static const double   hz[]         = {16000, 44100, 48000};
   for (size_t w = 0; w < sizeof windows / sizeof windows[0]; ++w) {
     maudio_model* const model =
-      network_make_constant(windows[w][0], windows[w][1], 1.0f);
+      network_make_constant(windows[w][0], windows[w][1], lookahead[w], 1.0f);
     for (size_t r = 0; r < 3; ++r) {
       const size_t         n       = 5000;
       float* const         in      = network_signal(n, hz[r], 4);
@@ -153,11 +161,10 @@ static void every_window_restores_the_input(void** state)
   }
 }
 
-static void stereo_shares_one_mask(void** state)
+static void check_stereo(const char* name)
 {
-  (void)state;
   const size_t         n        = 12000;
-  maudio_model* const  model    = network_open("bands");
+  maudio_model* const  model    = network_open(name);
   float* const         left     = network_signal(n, 48000, 8);
   float* const         right    = network_floats(n);
   float* const         outs[]   = {network_floats(n), network_floats(n)};
@@ -196,6 +203,13 @@ static void stereo_shares_one_mask(void** state)
   free(right);
   free(left);
   maudio_model_free(model);
+}
+
+static void stereo_shares_one_mask(void** state)
+{
+  (void)state;
+  check_stereo("bands");
+  check_stereo("ahead");
 }
 
 int main(void)

@@ -80,6 +80,7 @@ static void no_strength_is_the_delayed_input(void** state)
 {
   (void)state;
   check_no_strength("bands");
+  check_no_strength("ahead");
   check_no_strength("steer");
 }
 
