@@ -20,7 +20,7 @@ def compressed_distance(a, b, power, weight):
 
 
 def left_in_quiet(a, b, power, smooth=5):
-    """What magnitudes ** power of a exceed those of b by where b is 30 dB below its loudest in that part of the spectrum.
+    """What magnitudes ** power of a exceed those of b by where b is 30 dB below its loudest around the same frequency.
 
     a, b (B, K, T, 2) real views of spectra -> mean of squares (B,).
     """

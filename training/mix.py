@@ -176,7 +176,8 @@ class Mixer:
         """The coarse spectra of one noise over time on the fine ones of another, (n, L) twice -> (n, L)."""
         window = torch.hann_window(512, device=self.device)
         a, b = (torch.stft(x, 512, 128, window=window, return_complex=True) for x in (envelope, carrier))
-        coarse = [F.avg_pool2d(s.abs().square().unsqueeze(1), (9, 5), 1, (4, 2), count_include_pad=False) for s in (a, b)]
+        coarse = [F.avg_pool2d(s.abs().square().unsqueeze(1), (9, 5), 1, (4, 2), count_include_pad=False)
+                  for s in (a, b)]
         gain = ((coarse[0] + 1e-9) / (coarse[1] + 1e-6)).clamp(max=1e6).sqrt()[:, 0]
         return torch.istft(b * gain, 512, 128, window=window, length=self.length)
 

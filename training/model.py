@@ -265,7 +265,7 @@ class Block(nn.Module):
 
     def __init__(self, d_model, n_bands, cfg, eps):
         super().__init__()
-        self.eps, self.bands = eps, cfg.get("bands")
+        self.cfg, self.eps, self.bands = cfg, eps, cfg.get("bands")
         if self.bands:
             n_bands = self.bands[1] - self.bands[0]
         self.norm = nn.RMSNorm(d_model)
@@ -289,6 +289,49 @@ class Block(nn.Module):
         return h.view(batch, bands, steps, d_model).transpose(1, 2)
 
 
+def neighbours(blocks, n_bands):
+    """Blocks that run one after the other, and in lists of several those of Mamba-2 that share all bands out evenly."""
+    runs = []
+    for block in blocks:
+        before = runs[-1][-1] if runs else None
+        follows = (before is not None and before.bands and block.bands and before.cfg["mixer"] == "mamba2"
+                   and block.bands[0] == before.bands[1]
+                   and block.cfg == {**before.cfg, "bands": [before.bands[1], 2 * before.bands[1] - before.bands[0]]})
+        runs[-1].append(block) if follows else runs.append([block])
+    whole = [run[0].bands is None or (run[0].bands[0], run[-1].bands[1]) == (0, n_bands) for run in runs]
+    return [part for run, is_whole in zip(runs, whole) for part in ([run] if is_whole else [[block] for block in run])]
+
+
+def together(blocks, x):
+    """What blocks of Mamba-2 for G equal parts of the bands add to x (B, T, S, D): one by one, in the launches of one.
+
+    The same band of each part is a sequence with G times the heads and groups; M = B S / G.
+    """
+    mixers = [block.mixer for block in blocks]
+    first, parts = mixers[0], len(mixers)
+    heads, gn = first.heads, first.groups * first.d_state
+    each = {name: torch.stack([dict(m.named_parameters())[name] for m in mixers])
+            for name, _ in first.named_parameters()}                       # (G, ...)
+    batch, steps, bands, d_model = x.shape
+    norm = torch.stack([block.norm.weight for block in blocks]).unsqueeze(1)
+    h = rms_norm(x.view(batch, steps, parts, -1, d_model), norm, blocks[0].eps)
+    u = h.permute(0, 3, 1, 2, 4).reshape(-1, steps, parts, d_model)        # (M, T, G, D)
+    spare = -each["in_proj.weight"].shape[1] % 8
+    zxbcdt = torch.einsum("mtgd,god->mtgo", u, F.pad(each["in_proj.weight"], (0, 0, 0, spare)))
+    z, xbc, dt, _ = zxbcdt.split([first.d_inner, first.d_inner + 2 * gn, heads, spare], -1)
+    mixed = causal_conv(xbc.flatten(2), each["conv1d.weight"].flatten(0, 1), each["conv1d.bias"].flatten())
+    v, b, c = mixed.unflatten(-1, (parts, -1)).split([first.d_inner, gn, gn], -1)
+    v = v.unflatten(-1, (heads, first.headdim)).flatten(2, 3)              # (M, T, G H, P)
+    b, c = (t.unflatten(-1, (first.groups, -1)).flatten(2, 3) for t in (b, c))
+    dt = F.softplus(dt.float() + each["dt_bias"]).flatten(2)
+    y, _ = ssd_scan(v, dt, -each["A_log"].exp().flatten(), b, c)
+    y = (y + v * each["D"].flatten().to(v.dtype).unsqueeze(-1)).unflatten(2, (parts, heads)).flatten(-2) * F.silu(z)
+    inner = each["norm.weight"].view(parts, first.groups, -1)
+    y = rms_norm(y.unflatten(-1, (first.groups, -1)), inner, first.eps).flatten(-2)
+    y = torch.einsum("mtgi,gdi->mtgd", y, each["out_proj.weight"])
+    return y.view(batch, -1, steps, parts, d_model).permute(0, 2, 3, 1, 4).reshape(batch, steps, bands, d_model)
+
+
 class BandNetwork(nn.Module):
     """What denoisers share: the spectral front end, band_in, the blocks and the last norm."""
 
@@ -302,13 +345,14 @@ class BandNetwork(nn.Module):
         self.backbone = nn.Module()
         self.backbone.layers = nn.ModuleList(Block(d_model, len(self.edges) - 1, c, eps) for c in cfg["blocks"])
         self.backbone.norm_f = nn.RMSNorm(d_model)
+        self.runs = neighbours(self.backbone.layers, len(self.edges) - 1)
         shrink_last(self.backbone.layers)
 
     def bands(self, features):
         """features (B, T, 3K) -> (B, T, S, D); the residual stays float32."""
         x = self.band_in(features).float()
-        for block in self.backbone.layers:
-            x = block(x)
+        for blocks in self.runs:
+            x = blocks[0](x) if len(blocks) == 1 else x + together(blocks, x)
         return rms_norm(x, self.backbone.norm_f.weight, self.cfg["norm_eps"])
 
 

@@ -24,7 +24,7 @@ from model import load_config, softplus_inverse
 from optim import GENTLE, learning_rate, optimizers_of
 from steer_model import SteeredDenoiser, denoiser_of
 
-MIXED_AT_ONCE = 4       # steps that one call of the mixer serves: its many small kernels cost the same for more clips
+MIXED_AT_ONCE = 8       # steps that one call of the mixer serves: its many small kernels cost the same for more clips
 
 
 def parse():
