@@ -1,19 +1,21 @@
-"""Make a denoiser to train on of a trained one that shares more: blocks of some bands each, other taps.
+"""Make a denoiser to train on of a trained one that has less: blocks of some bands each, more blocks, other taps.
 
     python training/split.py FORMER.safetensors start.safetensors --config CONFIG.json
 
 Blocks of --config that have `bands` begin as copies of the block of the model that they are parts of: those that follow
-each other up to the next whose bands begin at 0. Taps of the filter at delays that the model lacks begin at 0.
+each other up to the next whose bands begin at 0. Blocks after those of the model change nothing at first, and taps of the
+filter at delays that the model lacks begin at 0.
 """
 import argparse
 
 import torch
 
 from export import export
-from model import load_config
+from model import Denoiser, load_config
 from systems import read_model
 
 BLOCKS = "backbone.layers"
+LAST = ("mixer.out_proj.weight", "mixer.fc2.weight", "mixer.fc2.bias")
 
 
 def origins(blocks):
@@ -25,12 +27,14 @@ def origins(blocks):
     return of
 
 
-def split(state, blocks):
-    """`state` with a copy of its block for each of `blocks`."""
+def split(state, cfg):
+    """`state` with a copy of its block for each of those of `cfg`, or a new one that adds nothing."""
     chosen = {name: value for name, value in state.items() if not name.startswith(BLOCKS)}
-    for i, former in enumerate(origins(blocks)):
-        start = f"{BLOCKS}.{former}."
-        chosen |= {f"{BLOCKS}.{i}.{n.removeprefix(start)}": v.clone() for n, v in state.items() if n.startswith(start)}
+    new = {n: torch.zeros_like(v) if n.endswith(LAST) else v for n, v in Denoiser(cfg).state_dict().items()}
+    for i, former in enumerate(origins(cfg["blocks"])):
+        start, to = f"{BLOCKS}.{former}.", f"{BLOCKS}.{i}."
+        copies = {to + n.removeprefix(start): v.clone() for n, v in state.items() if n.startswith(start)}
+        chosen |= copies or {n: v for n, v in new.items() if n.startswith(to)}
     return chosen
 
 
@@ -49,13 +53,13 @@ def main():
     args = p.parse_args()
     old, state = read_model(args.model)
     cfg = load_config(args.config)
-    if origins(cfg["blocks"])[-1] + 1 != len(old["blocks"]):
-        raise SystemExit(f"{args.config}: its blocks are not parts of those of {args.model}")
+    if origins(cfg["blocks"])[-1] + 1 < len(old["blocks"]):
+        raise SystemExit(f"{args.config}: has fewer blocks than {args.model}, or other parts of them")
     delays = [c["front_end"].get("filter", {}).get("delays", []) for c in (old, cfg)]
     for name in ("filter_out.weight", "filter_out.bias"):
         if name in state:
             state[name] = moved(state[name], *delays)
-    export(args.out, cfg, split(state, cfg["blocks"]))
+    export(args.out, cfg, split(state, cfg))
 
 
 if __name__ == "__main__":

@@ -20,12 +20,12 @@ def denoiser(blocks):
 
 
 def check_blocks(middle):
-    """Bands of their own, run together where they are equal parts, change nothing before training."""
-    blocks = [{**MAMBA, "bands": [0, middle]}, {**MAMBA, "bands": [middle, 4]}, MLP, MAMBA]
+    """Bands of their own, run together where they are equal parts, and blocks more change nothing before training."""
+    blocks = [{**MAMBA, "bands": [0, middle]}, {**MAMBA, "bands": [middle, 4]}, MLP, MAMBA, MLP, MAMBA]
     torch.manual_seed(1)
     former, later = denoiser([MAMBA, MLP, MAMBA]), denoiser(blocks)
     torch.nn.init.normal_(former.band_out.weight)
-    later.load_state_dict(split(former.state_dict(), blocks))
+    later.load_state_dict(split(former.state_dict(), later.cfg))
     noisy = 0.1 * torch.randn(2, 16000)
     with torch.no_grad():
         outputs = [network(noisy) for network in (former, later)]
