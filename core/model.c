@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 /// Rows (frames x bands) of a run: enough to use weights again, not so many
-/// that they leave the cache
-#define CHUNK_ROWS 192
+/// that they leave the cache; whole tiles of rows for a third of 24 bands, too
+#define CHUNK_ROWS 288
 #define MAX_CHUNK 16
 
 /// Most floats of state that nobody has asked for: keys and values of a long
