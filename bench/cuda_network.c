@@ -220,14 +220,13 @@ static void time_layers(const layer_group*    group,
                                  .y         = noise(n_rows * group->d_model),
                                  .precision = precision}};
   for (size_t i = 0; i < group->n_blocks && i < N_TIMED; ++i) {
-    const uint32_t n_own   = group->blocks[i].n_bands;
-    gpu_binding    binding = {.weights  = weights,
-                              .arena    = &arena,
-                              .n_bands  = (int)(n_own ? n_own : group->n_bands),
-                              .d_model  = (int)group->d_model,
-                              .norm_eps = group->norm_eps,
-                              .error    = &error};
-    size_t         state   = 0;
+    gpu_binding binding = {.weights  = weights,
+                           .arena    = &arena,
+                           .n_bands  = (int)group->n_bands,
+                           .d_model  = (int)group->d_model,
+                           .norm_eps = group->norm_eps,
+                           .error    = &error};
+    size_t      state   = 0;
     must(gpu_layer_bind(&group->blocks[i], &binding, &state, &r.layer));
     const bool has_scan = r.layer.type != MAUDIO_MIXER_BAND_MLP;
     float*     scan     = NULL;

@@ -215,10 +215,8 @@ static void run_hops(trace* t, const float* frames, size_t n_hops, float* out)
     kiss_fft_cpx* const spectrum =
       m->spectra[0] + (s->lookahead + i) * s->n_bins;
     maudio_spectral_forward(s, frames + (i + 1) * s->hop - s->window, spectrum);
-    if (m->n_kept) {
-      maudio_deep_filter_keep(s, spectrum,
-                              m->frames[0] + (m->n_kept + i) * m->n_frame);
-    }
+    maudio_deep_filter_keep(s, spectrum,
+                            m->frames[0] + (m->n_kept + i) * m->n_frame);
     lap(t, ROW_FORWARD);
     maudio_spectral_features(s, model->kernels,
                              &(const kiss_fft_cpx*){spectrum},

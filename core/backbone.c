@@ -121,6 +121,19 @@ void maudio_backbone_step(const maudio_backbone* backbone,
                                                .scratch  = scratch});
 }
 
+/// Copy `n` floats of each of n_frames frames, which are strides apart
+static void copy_frames(const float* from,
+                        size_t       from_stride,
+                        float*       to,
+                        size_t       to_stride,
+                        size_t       n,
+                        size_t       n_frames)
+{
+  for (size_t i = 0; i < n_frames; ++i) {
+    memcpy(to + i * to_stride, from + i * from_stride, n * sizeof *to);
+  }
+}
+
 void maudio_backbone_take(const maudio_backbone* backbone,
                           size_t                 layer,
                           size_t                 n_frames,
@@ -128,12 +141,10 @@ void maudio_backbone_take(const maudio_backbone* backbone,
                           float*                 rows)
 {
   const maudio_layer* const l = &backbone->layers[layer];
-  const size_t              n = l->n_bands * backbone->d_pad;
-  x += l->first_band * backbone->d_pad;
-  for (size_t i = 0; i < n_frames; ++i) {
-    memcpy(rows + i * n, x + i * backbone->n_bands * backbone->d_pad,
-           n * sizeof *x);
-  }
+  const size_t              d = backbone->d_pad;
+  const size_t              n = l->n_bands * d;
+  copy_frames(x + l->first_band * d, backbone->n_bands * d, rows, n, n,
+              n_frames);
 }
 
 void maudio_backbone_put(const maudio_backbone* backbone,
@@ -143,12 +154,10 @@ void maudio_backbone_put(const maudio_backbone* backbone,
                          float*                 x)
 {
   const maudio_layer* const l = &backbone->layers[layer];
-  const size_t              n = l->n_bands * backbone->d_pad;
-  x += l->first_band * backbone->d_pad;
-  for (size_t i = 0; i < n_frames; ++i) {
-    memcpy(x + i * backbone->n_bands * backbone->d_pad, rows + i * n,
-           n * sizeof *x);
-  }
+  const size_t              d = backbone->d_pad;
+  const size_t              n = l->n_bands * d;
+  copy_frames(rows, n, x + l->first_band * d, backbone->n_bands * d, n,
+              n_frames);
 }
 
 void maudio_backbone_layer(const maudio_backbone* backbone,

@@ -34,10 +34,8 @@ size_t maudio_deep_filter_stride(const maudio_spectral* s)
 
 size_t maudio_deep_filter_reach(const maudio_spectral* s)
 {
-  if (!s->filter.n_bins) {
-    return 0;
-  }
-  const int32_t last = s->filter.delays[s->filter.n_delays - 1];
+  const uint32_t n    = s->filter.n_delays;
+  const int32_t  last = n ? s->filter.delays[n - 1] : 0;
   return s->lookahead + (last > 0 ? (size_t)last : 0);
 }
 

@@ -30,8 +30,8 @@ void maudio_deep_filter_init(maudio_spectral* spectral);
 /// Return the floats of a frame that is kept, 0 without a filter
 size_t maudio_deep_filter_stride(const maudio_spectral* spectral);
 
-/// Return the frames that have to be kept before the last one heard, which is
-/// `lookahead` frames after the masked one
+/// Return the frames that have to be kept before the last one heard: the masked
+/// one, `lookahead` before it, and those before that which a filter reaches
 size_t maudio_deep_filter_reach(const maudio_spectral* spectral);
 
 /// taps (F, P) of a frame -> filters: turned, interpolated

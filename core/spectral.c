@@ -38,6 +38,11 @@ void maudio_spectral_plan(maudio_spectral*              s,
   maudio_deep_filter_plan(s, &config->filter);
 }
 
+size_t maudio_spectral_latency(const maudio_spectral* s)
+{
+  return (2 + s->lookahead) * s->hop;
+}
+
 void maudio_spectral_carve(maudio_spectral* s, maudio_carver* carver)
 {
   const size_t k = s->n_model_bins;

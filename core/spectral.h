@@ -77,6 +77,9 @@ void maudio_spectral_plan(maudio_spectral*              spectral,
                           double                        rate_hz,
                           unsigned                      n_channels);
 
+/// Return the frames that a mask is late by: two hops and those heard before
+size_t maudio_spectral_latency(const maudio_spectral* spectral);
+
 /// Take memory for what was planned
 void maudio_spectral_carve(maudio_spectral* spectral, maudio_carver* carver);
 

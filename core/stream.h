@@ -34,10 +34,9 @@ typedef struct {
 
 /// What a stream has whose model makes a mask
 typedef struct {
-  size_t latency; ///< Frames
   size_t n_past;  ///< Frames kept before the present hop
-  size_t n_kept;  ///< Spectra kept before the present one, for the filter
-  size_t n_frame; ///< Floats of one of them
+  size_t n_kept;  ///< Spectra before the present one that are still needed
+  size_t n_frame; ///< Floats of one of them that are kept for the filter
   size_t n_heard; ///< Hops that what is played of a frame is made of
 
   // State

@@ -10,14 +10,13 @@ static void plan(maudio_stream* stream)
   maudio_spectral* const s = &stream->spectral;
   maudio_spectral_plan(s, &stream->model->config.spectral, stream->rate_hz,
                        stream->n_channels);
-  maudio_masker* const m      = &stream->masker;
-  const size_t         before = s->window - s->hop;
-  m->latency                  = (2 + s->lookahead) * s->hop;
-  m->n_past                   = before > m->latency ? before : m->latency;
-  m->n_kept                   = maudio_deep_filter_reach(s);
-  m->n_frame                  = maudio_deep_filter_stride(s);
-  m->n_heard =
-    (s->window + s->hop - 1) / s->hop + (m->n_kept ? m->n_kept : s->lookahead);
+  maudio_masker* const m       = &stream->masker;
+  const size_t         before  = s->window - s->hop;
+  const size_t         latency = maudio_spectral_latency(s);
+  m->n_past                    = before > latency ? before : latency;
+  m->n_kept                    = maudio_deep_filter_reach(s);
+  m->n_frame                   = maudio_deep_filter_stride(s);
+  m->n_heard                   = (s->window + s->hop - 1) / s->hop + m->n_kept;
 }
 
 static void carve(maudio_stream* stream, maudio_carver* carver)
@@ -61,7 +60,7 @@ static size_t segments(const maudio_stream* stream, maudio_segment* to)
   to[n++] = (maudio_segment){m->network, stream->model->n_state};
   to[n++] = (maudio_segment){
     (float*)m->noise, MAUDIO_MAX_HIGH_BANDS * sizeof *m->noise / sizeof(float)};
-  for (unsigned c = 0; m->n_kept && c < stream->n_channels; ++c) {
+  for (unsigned c = 0; m->n_frame && c < stream->n_channels; ++c) {
     to[n++] = (maudio_segment){m->frames[c], m->n_kept * m->n_frame};
   }
   for (unsigned c = 0; n_ahead && c < stream->n_channels; ++c) {
@@ -126,10 +125,8 @@ static void analyse_frame(maudio_stream* stream, size_t i)
     } else {
       maudio_spectral_forward(s, end - s->window, spectrum);
     }
-    if (m->n_kept) {
-      maudio_deep_filter_keep(s, spectrum,
-                              m->frames[c] + (m->n_kept + i) * m->n_frame);
-    }
+    maudio_deep_filter_keep(s, spectrum,
+                            m->frames[c] + (m->n_kept + i) * m->n_frame);
     spectra[c] = spectrum;
   }
   maudio_spectral_features(s, stream->model->kernels, spectra,
@@ -153,9 +150,6 @@ const float*
 maudio_masker_frame(const maudio_stream* stream, unsigned channel, size_t i)
 {
   const maudio_masker* m = &stream->masker;
-  if (!m->n_kept) {
-    return NULL;
-  }
   return m->frames[channel] +
          (m->n_kept - stream->spectral.lookahead + i) * m->n_frame;
 }
@@ -235,8 +229,9 @@ static void process(maudio_stream*      stream,
                     float* const*       out,
                     size_t              n_frames)
 {
-  const maudio_masker* m   = &stream->masker;
-  const size_t         hop = stream->spectral.hop;
+  const maudio_masker* m       = &stream->masker;
+  const size_t         hop     = stream->spectral.hop;
+  const size_t         latency = maudio_spectral_latency(&stream->spectral);
   for (size_t done = 0; done < n_frames;) {
     const size_t position = stream->scalars.position;
     const size_t left     = hop - position;
@@ -260,7 +255,7 @@ static void process(maudio_stream*      stream,
     }
     for (unsigned c = 0; c < stream->n_channels; ++c) {
       const float* const present = m->line[c] + m->n_past + position;
-      maudio_stream_mix(stream, present - m->latency, m->wet[c] + position,
+      maudio_stream_mix(stream, present - latency, m->wet[c] + position,
                         out[c] + done, n);
     }
     advance(stream, n, n_hops);
@@ -270,7 +265,7 @@ static void process(maudio_stream*      stream,
 
 static size_t latency(const maudio_stream* stream)
 {
-  return stream->masker.latency;
+  return maudio_spectral_latency(&stream->spectral);
 }
 
 const maudio_stream_class maudio_stream_mask = {.plan     = plan,

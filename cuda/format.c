@@ -99,7 +99,7 @@ static size_t count_past(const maudio_config*   config,
   size_t                     n = host->window - host->hop;
   const size_t               least =
     n_phases ? n_phases * (s->n_taps > s->n_past ? s->n_taps : s->n_past)
-                           : (2 + host->lookahead) * host->hop; // Of the mask
+                           : maudio_spectral_latency(host);
   return n > least ? n : least;
 }
 
@@ -133,8 +133,8 @@ maudio_status gpu_format_new(const maudio_config* config,
   f->spectral.lookahead    = (int)host.lookahead;
   f->spectral.n_filtered   = (int)host.n_filtered;
   f->spectral.filter       = host.filter;
-  f->spectral.n_kept = host.filter.n_bins ? (int)maudio_deep_filter_reach(&host)
-                                          : f->spectral.lookahead;
+  f->spectral.latency      = (int)maudio_spectral_latency(&host);
+  f->spectral.n_kept       = (int)maudio_deep_filter_reach(&host);
   f->spectral.kept_bins =
     host.lookahead ? (int)host.n_bins : (int)host.n_filtered;
   f->spectral.mask_power  = (int)config->spectral.mask_power;

@@ -203,8 +203,7 @@ __global__ __launch_bounds__(N_THREADS) void play_kernel(gpu_spectral    s,
        at < slice.n_samples; at += (int64_t)gridDim.x * N_THREADS) {
     const float wet =
       wet_at(s, slice.channels[channel], tails, at / s.hop, (int)(at % s.hop));
-    const float dry =
-      sample_at(s, slice, channel, at - (2 + s.lookahead) * s.hop);
+    const float dry        = sample_at(s, slice, channel, at - s.latency);
     slice.out[channel][at] = slice.strength >= 1.0f ? wet
                              : slice.strength <= 0.0f
                                ? dry

@@ -30,6 +30,7 @@ typedef struct {
                      ///< square under a window of peak 1
   maudio_high_band     high;
   int                  lookahead;  ///< Frames from a masked one to its mask
+  int                  latency;    ///< Samples that a mask is late by
   int                  n_kept;     ///< Spectra kept before a slice
   int                  kept_bins;  ///< Of each, from the lowest on
   int                  n_filtered; ///< Bins that taps on other frames add to

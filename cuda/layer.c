@@ -176,13 +176,15 @@ maudio_status gpu_layer_bind(const maudio_block_config* config,
                              size_t*                    state_at,
                              gpu_layer*                 l)
 {
+  const int    n_all   = b->n_bands;
+  const int    n_bands = config->n_bands ? (int)config->n_bands : n_all;
   const size_t d_model = (size_t)b->d_model;
   *l                   = (gpu_layer){.type       = config->mixer,
                                      .norm_eps   = b->norm_eps,
                                      .first_band = (int)config->first_band,
-                                     .n_bands    = b->n_bands,
+                                     .n_bands    = n_bands,
                                      .d_model    = b->d_model,
-                                     .scan       = {.n_bands  = b->n_bands,
+                                     .scan       = {.n_bands  = n_bands,
                                                     .d_inner  = (int)config->d_inner,
                                                     .d_state  = (int)config->d_state,
                                                     .d_conv   = (int)config->d_conv,
@@ -194,6 +196,7 @@ maudio_status gpu_layer_bind(const maudio_block_config* config,
   if (status) {
     return status;
   }
+  b->n_bands = n_bands;
   switch (config->mixer) {
   case MAUDIO_MIXER_BAND_MLP:
     status = gpu_layer_bind_band_mlp(config, b, norm, l);
@@ -213,6 +216,7 @@ maudio_status gpu_layer_bind(const maudio_block_config* config,
                          config->prefix);
     break;
   }
+  b->n_bands = n_all;
   free(norm);
   if (!status && gpu_layer_has_scan(l)) {
     *state_at += gpu_scan_state(&l->scan);

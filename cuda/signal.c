@@ -159,8 +159,7 @@ void maudio_cuda_signal_reset(maudio_cuda_signal* signal)
 
 size_t maudio_cuda_signal_latency(const maudio_cuda_signal* signal)
 {
-  const gpu_spectral* const s = &signal->format->spectral;
-  return signal->engine->steer ? 0 : (size_t)((2 + s->lookahead) * s->hop);
+  return signal->engine->steer ? 0 : (size_t)signal->format->spectral.latency;
 }
 
 size_t maudio_cuda_signal_hop(const maudio_cuda_signal* signal)

@@ -18,11 +18,9 @@ maudio_status gpu_stack_bind(size_t                     n_layers,
   }
   maudio_status status = MAUDIO_SUCCESS;
   for (size_t i = 0; !status && i < n_layers; ++i) {
-    b->n_bands = config[i].n_bands ? (int)config[i].n_bands : s->n_bands;
-    status     = gpu_layer_bind(&config[i], b, &s->n_state, &s->layers[i]);
+    status = gpu_layer_bind(&config[i], b, &s->n_state, &s->layers[i]);
   }
-  b->n_bands = s->n_bands;
-  b->prefix  = "";
+  b->prefix = "";
   return status;
 }
 
