@@ -39,6 +39,11 @@ def read_rooms(folders, seconds=0.8):
     return np.stack(rooms).astype(np.float32) if rooms else None
 
 
+def unit(x):
+    """x (n, L) at unit power."""
+    return x / (x.square().mean(1, keepdim=True).sqrt() + 1e-5)
+
+
 class Pool:
     """Audio of one kind on the GPU; crops start anywhere, sources weighted by hours ** 0.5."""
 
@@ -168,8 +173,7 @@ class Mixer:
 
     def place(self, n):
         """Where people meet, eat or travel: talkers, the sound of the place and clatter, (n, L)."""
-        parts = [self.babble(n), self.coloured(n), self.clicks(n)]
-        parts = [x / (x.square().mean(1, keepdim=True).sqrt() + 1e-5) for x in parts]
+        parts = [unit(x) for x in (self.babble(n), self.coloured(n), self.clicks(n))]
         return sum(x * 10 ** (self.uniform(-18, 0, n, 1) / 20) for x in parts)
 
     def crossed(self, envelope, carrier):
@@ -197,7 +201,7 @@ class Mixer:
         some = torch.randperm(n, device=self.device, generator=self.g)[:round(0.2 * n)]
         out[some] = self.crossed(out[some.roll(1)], out[some])
         out = out * torch.where(self.chance(0.3) > 0, self.modulation(n, 6, int(self.cpu.integers(4, 24))), 1.0)
-        return out / (out.square().mean(1, keepdim=True).sqrt() + 1e-5)
+        return unit(out)
 
     def sources(self):
         """Speech as heard and as wanted, at unit active level, and noise at unit power: three times (B, L)."""
@@ -221,8 +225,7 @@ class Mixer:
         second = noise[torch.randperm(n, device=self.device, generator=self.g)]
         heard, clean = heard[order], clean[order]
         noise = noise + second * 10 ** (self.uniform(-20, 0, n, 1) / 20) * self.chance(0.45)
-        noise = noise / (noise.square().mean(1, keepdim=True).sqrt() + 1e-5)
-        noise = noise * 10 ** (-self.uniform(-5, 22, n, 1) / 20) * (1 - self.chance(0.03))
+        noise = unit(noise) * 10 ** (-self.uniform(-5, 22, n, 1) / 20) * (1 - self.chance(0.03))
         present = 1 - self.chance(0.06)
         clean, noisy = clean * present, heard * present + noise
         level = 10 ** ((-27 + 9 * self.normal(n, 1)).clamp(-55, -10) / 20)

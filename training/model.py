@@ -203,21 +203,35 @@ class Mamba2(nn.Module):
 
     def carried(self, u, state):
         """-> y and the state after it, (last inputs of the convolution, last state of the scan); None is zero."""
-        conv, scan = state or (None, None)
-        gn = self.groups * self.d_state
-        spare = -self.in_proj.out_features % 8       # rows of zeros: matrix units want multiples of 8
-        zxbcdt = F.linear(u, F.pad(self.in_proj.weight, (0, 0, 0, spare)))
-        z, xbc, dt, _ = zxbcdt.split([self.d_inner, self.d_inner + 2 * gn, self.heads, spare], -1)
-        mixed = causal_conv(xbc, self.conv1d.weight, self.conv1d.bias, conv)
-        x, b, c = mixed.split([self.d_inner, gn, gn], -1)
-        conv = xbc[:, xbc.shape[1] - self.conv1d.kernel_size[0] + 1:].detach().contiguous()
-        x = x.unflatten(-1, (self.heads, self.headdim))
-        dt = F.softplus(dt.float() + self.dt_bias)
-        y, scan = ssd_scan(x, dt, -self.A_log.exp(), b.unflatten(-1, (self.groups, -1)),
-                           c.unflatten(-1, (self.groups, -1)), scan)
-        y = (y + x * self.D.to(x.dtype).unsqueeze(-1)).flatten(-2) * F.silu(z)
-        y = rms_norm(y.unflatten(-1, (self.groups, -1)), self.norm.weight.view(self.groups, -1), self.eps).flatten(-2)
-        return self.out_proj(y), (conv, scan.detach())
+        y, state = side_by_side([self], u.unsqueeze(2), state)
+        return y.squeeze(2), state
+
+
+def side_by_side(mixers, u, state=None):
+    """G mixers of Mamba-2 of equal sizes in the launches of one: u (B, T, G, D) -> y (B, T, G, D), state after it.
+
+    To the convolution and the scan they are one of G times the channels, heads and groups.
+    """
+    first, parts = mixers[0], len(mixers)
+    in_proj, conv_weight, conv_bias, dt_bias, a_log, d, norm, out_proj = (torch.stack(weights) for weights in zip(*(
+        (m.in_proj.weight, m.conv1d.weight, m.conv1d.bias, m.dt_bias, m.A_log, m.D, m.norm.weight, m.out_proj.weight)
+        for m in mixers)))                                                     # (G, ...)
+    conv, scan = state or (None, None)
+    gn = first.groups * first.d_state
+    spare = -in_proj.shape[1] % 8                    # rows of zeros: matrix units want multiples of 8
+    zxbcdt = torch.einsum("btgd,god->btgo", u, F.pad(in_proj, (0, 0, 0, spare)))
+    z, xbc, dt, _ = zxbcdt.split([first.d_inner, first.d_inner + 2 * gn, first.heads, spare], -1)
+    xbc = xbc.flatten(2)
+    mixed = causal_conv(xbc, conv_weight.flatten(0, 1), conv_bias.flatten(), conv)
+    x, b, c = mixed.unflatten(-1, (parts, -1)).split([first.d_inner, gn, gn], -1)
+    conv = xbc[:, xbc.shape[1] - conv_weight.shape[-1] + 1:].detach().contiguous()
+    x = x.unflatten(-1, (first.heads, first.headdim)).flatten(2, 3)            # (B, T, G H, P)
+    b, c = (t.unflatten(-1, (first.groups, -1)).flatten(2, 3) for t in (b, c))
+    dt = F.softplus(dt.float() + dt_bias).flatten(2)
+    y, scan = ssd_scan(x, dt, -a_log.exp().flatten(), b, c, scan)
+    y = (y + x * d.flatten().to(x.dtype).unsqueeze(-1)).unflatten(2, (parts, -1)).flatten(-2) * F.silu(z)
+    y = rms_norm(y.unflatten(-1, (first.groups, -1)), norm.view(parts, first.groups, -1), first.eps).flatten(-2)
+    return torch.einsum("btgi,gdi->btgd", y, out_proj), (conv, scan.detach())
 
 
 class Mamba(nn.Module):
@@ -290,45 +304,27 @@ class Block(nn.Module):
 
 
 def neighbours(blocks, n_bands):
-    """Blocks that run one after the other, and in lists of several those of Mamba-2 that share all bands out evenly."""
-    runs = []
-    for block in blocks:
-        before = runs[-1][-1] if runs else None
-        follows = (before is not None and before.bands and block.bands and before.cfg["mixer"] == "mamba2"
-                   and block.bands[0] == before.bands[1]
-                   and block.cfg == {**before.cfg, "bands": [before.bands[1], 2 * before.bands[1] - before.bands[0]]})
-        runs[-1].append(block) if follows else runs.append([block])
-    whole = [run[0].bands is None or (run[0].bands[0], run[-1].bands[1]) == (0, n_bands) for run in runs]
-    return [part for run, is_whole in zip(runs, whole) for part in ([run] if is_whole else [[block] for block in run])]
+    """Blocks in the order they run; those of Mamba-2 that are alike and share all bands out evenly in one list."""
+    blocks, runs = list(blocks), []
+    while blocks:
+        first = blocks[0]
+        width = first.bands[1] if first.bands else n_bands
+        wanted = [{**first.cfg, "bands": [at, at + width]} for at in range(0, n_bands, width)]
+        is_whole = isinstance(first.mixer, Mamba2) and [block.cfg for block in blocks[:len(wanted)]] == wanted
+        n = len(wanted) if is_whole else 1
+        runs.append(blocks[:n])
+        blocks = blocks[n:]
+    return runs
 
 
 def together(blocks, x):
-    """What blocks of Mamba-2 for G equal parts of the bands add to x (B, T, S, D): one by one, in the launches of one.
-
-    The same band of each part is a sequence with G times the heads and groups; M = B S / G.
-    """
-    mixers = [block.mixer for block in blocks]
-    first, parts = mixers[0], len(mixers)
-    heads, gn = first.heads, first.groups * first.d_state
-    each = {name: torch.stack([dict(m.named_parameters())[name] for m in mixers])
-            for name, _ in first.named_parameters()}                       # (G, ...)
+    """What blocks that share out the bands of x (B, T, S, D) add to it: one by one, in the launches of one."""
     batch, steps, bands, d_model = x.shape
+    parts = len(blocks)
     norm = torch.stack([block.norm.weight for block in blocks]).unsqueeze(1)
     h = rms_norm(x.view(batch, steps, parts, -1, d_model), norm, blocks[0].eps)
-    u = h.permute(0, 3, 1, 2, 4).reshape(-1, steps, parts, d_model)        # (M, T, G, D)
-    spare = -each["in_proj.weight"].shape[1] % 8
-    zxbcdt = torch.einsum("mtgd,god->mtgo", u, F.pad(each["in_proj.weight"], (0, 0, 0, spare)))
-    z, xbc, dt, _ = zxbcdt.split([first.d_inner, first.d_inner + 2 * gn, heads, spare], -1)
-    mixed = causal_conv(xbc.flatten(2), each["conv1d.weight"].flatten(0, 1), each["conv1d.bias"].flatten())
-    v, b, c = mixed.unflatten(-1, (parts, -1)).split([first.d_inner, gn, gn], -1)
-    v = v.unflatten(-1, (heads, first.headdim)).flatten(2, 3)              # (M, T, G H, P)
-    b, c = (t.unflatten(-1, (first.groups, -1)).flatten(2, 3) for t in (b, c))
-    dt = F.softplus(dt.float() + each["dt_bias"]).flatten(2)
-    y, _ = ssd_scan(v, dt, -each["A_log"].exp().flatten(), b, c)
-    y = (y + v * each["D"].flatten().to(v.dtype).unsqueeze(-1)).unflatten(2, (parts, heads)).flatten(-2) * F.silu(z)
-    inner = each["norm.weight"].view(parts, first.groups, -1)
-    y = rms_norm(y.unflatten(-1, (first.groups, -1)), inner, first.eps).flatten(-2)
-    y = torch.einsum("mtgi,gdi->mtgd", y, each["out_proj.weight"])
+    h = h.permute(0, 3, 1, 2, 4).reshape(-1, steps, parts, d_model)            # the same band of each part side by side
+    y, _ = side_by_side([block.mixer for block in blocks], h)
     return y.view(batch, -1, steps, parts, d_model).permute(0, 2, 3, 1, 4).reshape(batch, steps, bands, d_model)
 
 

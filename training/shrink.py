@@ -13,6 +13,8 @@ from export import export
 from model import load_config
 from systems import read_model
 
+BLOCKS = "backbone.layers"
+
 
 def joined(state, old, new):
     """The tensors of `state` for band edges `new`, each one of `old`; shapes as in model.py."""
@@ -31,15 +33,11 @@ def joined(state, old, new):
 
 
 def kept(state, blocks):
-    """`state` with the blocks listed alone, numbered anew."""
-    chosen = {}
-    for name, value in state.items():
-        parts = name.split(".")
-        if parts[:2] == ["backbone", "layers"]:
-            if int(parts[2]) not in blocks:
-                continue
-            parts[2] = str(blocks.index(int(parts[2])))
-        chosen[".".join(parts)] = value
+    """`state` with copies of the blocks listed alone, numbered anew."""
+    chosen = {name: value for name, value in state.items() if not name.startswith(BLOCKS)}
+    for i, former in enumerate(blocks):
+        start = f"{BLOCKS}.{former}."
+        chosen |= {f"{BLOCKS}.{i}.{n.removeprefix(start)}": v.clone() for n, v in state.items() if n.startswith(start)}
     return chosen
 
 

@@ -12,9 +12,9 @@ import torch
 
 from export import export
 from model import Denoiser, load_config
+from shrink import kept
 from systems import read_model
 
-BLOCKS = "backbone.layers"
 LAST = ("mixer.out_proj.weight", "mixer.fc2.weight", "mixer.fc2.bias")
 
 
@@ -29,13 +29,8 @@ def origins(blocks):
 
 def split(state, cfg):
     """`state` with a copy of its block for each of those of `cfg`, or a new one that adds nothing."""
-    chosen = {name: value for name, value in state.items() if not name.startswith(BLOCKS)}
     new = {n: torch.zeros_like(v) if n.endswith(LAST) else v for n, v in Denoiser(cfg).state_dict().items()}
-    for i, former in enumerate(origins(cfg["blocks"])):
-        start, to = f"{BLOCKS}.{former}.", f"{BLOCKS}.{i}."
-        copies = {to + n.removeprefix(start): v.clone() for n, v in state.items() if n.startswith(start)}
-        chosen |= copies or {n: v for n, v in new.items() if n.startswith(to)}
-    return chosen
+    return new | kept(state, origins(cfg["blocks"]))
 
 
 def moved(value, old, new):
