@@ -10,13 +10,13 @@ static void plan(maudio_stream* stream)
   maudio_spectral* const s = &stream->spectral;
   maudio_spectral_plan(s, &stream->model->config.spectral, stream->rate_hz,
                        stream->n_channels);
-  maudio_masker* const m       = &stream->masker;
-  const size_t         before  = s->window - s->hop;
-  const size_t         latency = maudio_spectral_latency(s);
-  m->n_past                    = before > latency ? before : latency;
-  m->n_kept                    = maudio_deep_filter_reach(s);
-  m->n_frame                   = maudio_deep_filter_stride(s);
-  m->n_heard                   = (s->window + s->hop - 1) / s->hop + m->n_kept;
+  maudio_masker* const m      = &stream->masker;
+  const size_t         before = s->window - s->hop;
+  const size_t         n_late = maudio_spectral_latency(s);
+  m->n_past                   = before > n_late ? before : n_late;
+  m->n_kept                   = maudio_deep_filter_reach(s);
+  m->n_frame                  = maudio_deep_filter_stride(s);
+  m->n_heard                  = (s->window + s->hop - 1) / s->hop + m->n_kept;
 }
 
 static void carve(maudio_stream* stream, maudio_carver* carver)
@@ -229,9 +229,9 @@ static void process(maudio_stream*      stream,
                     float* const*       out,
                     size_t              n_frames)
 {
-  const maudio_masker* m       = &stream->masker;
-  const size_t         hop     = stream->spectral.hop;
-  const size_t         latency = maudio_spectral_latency(&stream->spectral);
+  const maudio_masker* m      = &stream->masker;
+  const size_t         hop    = stream->spectral.hop;
+  const size_t         n_late = maudio_spectral_latency(&stream->spectral);
   for (size_t done = 0; done < n_frames;) {
     const size_t position = stream->scalars.position;
     const size_t left     = hop - position;
@@ -255,7 +255,7 @@ static void process(maudio_stream*      stream,
     }
     for (unsigned c = 0; c < stream->n_channels; ++c) {
       const float* const present = m->line[c] + m->n_past + position;
-      maudio_stream_mix(stream, present - latency, m->wet[c] + position,
+      maudio_stream_mix(stream, present - n_late, m->wet[c] + position,
                         out[c] + done, n);
     }
     advance(stream, n, n_hops);
