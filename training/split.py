@@ -2,11 +2,12 @@
 
     python training/split.py FORMER.safetensors start.safetensors --config CONFIG.json
 
-Blocks of --config that have `bands` begin as copies of the block of the model that they are parts of: those that follow
-each other up to the next whose bands begin at 0. Blocks after those of the model change nothing at first, and taps of the
-filter at delays that the model lacks begin at 0.
+Blocks of some `bands` that follow each other, up to the next whose bands begin at 0, are a layer. A block of --config
+begins as a copy of that of the model, in the same layer, which has its bands; layers after those of the model change
+nothing at first, and taps of the filter at delays that the model lacks begin at 0.
 """
 import argparse
+import math
 
 import torch
 
@@ -18,19 +19,27 @@ from systems import read_model
 LAST = ("mixer.out_proj.weight", "mixer.fc2.weight", "mixer.fc2.bias")
 
 
-def origins(blocks):
-    """Which block of the former model each of `blocks` is made of."""
-    of, n = [], -1
+def layered(blocks):
+    """(layer, bands) of each block, all bands as infinitely many."""
+    parts, layer = [], -1
     for block in blocks:
-        n += block.get("bands", [0])[0] == 0
-        of.append(n)
-    return of
+        bands = block.get("bands", [0, math.inf])
+        layer += bands[0] == 0
+        parts.append((layer, bands))
+    return parts
 
 
-def split(state, cfg):
-    """`state` with a copy of its block for each of those of `cfg`, or a new one that adds nothing."""
+def origins(blocks, former):
+    """Which of the blocks `former` each of `blocks` is made of, or None."""
+    olds = layered(former)
+    return [next((i for i, (old, (a, b)) in enumerate(olds) if old == layer and a <= first and end <= b), None)
+            for layer, (first, end) in layered(blocks)]
+
+
+def split(state, former, cfg):
+    """`state`, of blocks `former`, with a copy of its block for each of those of `cfg`, or a new one that adds nothing."""
     new = {n: torch.zeros_like(v) if n.endswith(LAST) else v for n, v in Denoiser(cfg).state_dict().items()}
-    return new | kept(state, origins(cfg["blocks"]))
+    return new | kept(state, origins(cfg["blocks"], former))
 
 
 def moved(value, old, new):
@@ -48,13 +57,13 @@ def main():
     args = p.parse_args()
     old, state = read_model(args.model)
     cfg = load_config(args.config)
-    if origins(cfg["blocks"])[-1] + 1 < len(old["blocks"]):
+    if set(range(len(old["blocks"]))) - set(origins(cfg["blocks"], old["blocks"])):
         raise SystemExit(f"{args.config}: has fewer blocks than {args.model}, or other parts of them")
     delays = [c["front_end"].get("filter", {}).get("delays", []) for c in (old, cfg)]
     for name in ("filter_out.weight", "filter_out.bias"):
         if name in state:
             state[name] = moved(state[name], *delays)
-    export(args.out, cfg, split(state, cfg))
+    export(args.out, cfg, split(state, old["blocks"], cfg))
 
 
 if __name__ == "__main__":

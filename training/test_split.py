@@ -19,20 +19,23 @@ def denoiser(blocks):
     return Denoiser({"front_end": FRONT_END, "d_model": 16, "norm_eps": 1e-5, "blocks": blocks})
 
 
-def check_blocks(middle):
-    """Bands of their own, run together where they are equal parts, and blocks more change nothing before training."""
-    blocks = [{**MAMBA, "bands": [0, middle]}, {**MAMBA, "bands": [middle, 4]}, MLP, MAMBA, MLP, MAMBA]
+def parts(*edges):
+    return [{**MAMBA, "bands": [a, b]} for a, b in zip(edges, edges[1:])]
+
+
+def check_blocks(former, blocks):
+    """Bands of their own, run together where they are equal parts, and layers more change nothing before training."""
     torch.manual_seed(1)
-    former, later = denoiser([MAMBA, MLP, MAMBA]), denoiser(blocks)
+    networks = former, later = denoiser(former), denoiser(blocks)
     torch.nn.init.normal_(former.band_out.weight)
-    later.load_state_dict(split(former.state_dict(), later.cfg))
+    later.load_state_dict(split(former.state_dict(), former.cfg["blocks"], later.cfg))
     noisy = 0.1 * torch.randn(2, 16000)
     with torch.no_grad():
-        outputs = [network(noisy) for network in (former, later)]
+        outputs = [network(noisy) for network in networks]
     difference = (outputs[0] - outputs[1]).abs().max().item()
     changed = (outputs[0] - noisy).abs().max().item()
-    print(f"blocks {origins(blocks)}, in runs of {[len(run) for run in later.runs]}: differs by {difference:.1e}, "
-          f"the network changes {changed:.1e}")
+    print(f"blocks {origins(blocks, former.cfg['blocks'])}, in runs of {[len(run) for run in later.runs]}: "
+          f"differs by {difference:.1e}, the network changes {changed:.1e}")
     return difference < 1e-6 < changed
 
 
@@ -45,5 +48,10 @@ def check_taps():
 
 
 if __name__ == "__main__":
-    results = [check_blocks(1), check_blocks(2), check_taps()]
+    results = [
+        check_blocks([MAMBA, MLP, MAMBA], [*parts(0, 1, 4), MLP, MAMBA, MLP, MAMBA]),
+        check_blocks([MAMBA, MLP], [*parts(0, 2, 4), MLP]),
+        check_blocks([*parts(0, 2, 4), MLP], [*parts(0, 1, 2, 3, 4), MLP, *parts(0, 2, 4), MLP]),
+        check_taps(),
+    ]
     sys.exit(not all(results))

@@ -13,15 +13,18 @@ import torch
 import model
 from losses import Loss
 from model import load_config
+from recorded import Recorded, gradient
 from steer_model import denoiser_of
 from test_losses import batch
 
 
-def gradient(net, loss, noisy, clean, fast, networks):
-    with torch.autocast(noisy.device.type, torch.bfloat16, enabled=fast):
-        estimate = net(noisy, networks)
-    value, _ = loss(estimate, clean, noisy)
-    return value.item(), torch.autograd.grad(value, list(net.parameters()))
+def loss_of(net, loss, fast, networks):
+    def of(noisy, clean):
+        with torch.autocast(noisy.device.type, torch.bfloat16, enabled=fast):
+            estimate = net(noisy, networks)
+        value, parts = loss(estimate, clean, noisy)
+        return value, {**parts, "loss": value.detach()}
+    return of
 
 
 def main():
@@ -40,20 +43,28 @@ def main():
         else:
             net.band_out.weight.mul_(5)
     clean, noisy = batch(device, args.clips, 32000)
-    weights = {"spectral": 100.0, "pesq": 0.6, "sdr": 0.3}
     fast_scan = model.ssd_scan
     model.ssd_scan = model.ssd_chunked
-    loss = Loss(weights).to(device)
-    plain = gradient(net, loss, noisy, clean, False, net.networks())
+    loss = Loss({"spectral": 100.0, "pesq": 0.6, "sdr": 0.3}).to(device)
+    weights = list(net.parameters())
+    plain, parts = gradient(loss_of(net, loss, False, net.networks()), weights, noisy, clean)
+    value = parts["loss"].item()
     model.ssd_scan = fast_scan
+    fast = loss_of(net, loss, device == "cuda", net.networks())
+    compiled = loss_of(net, loss, device == "cuda", tuple(torch.compile(n) for n in net.networks()))
+    ways = {"half precision and the fast scan": lambda *batch: gradient(fast, weights, *batch),
+            "the same, compiled": lambda *batch: gradient(compiled, weights, *batch)}
+    if device == "cuda":
+        recorded = Recorded(compiled, weights)
+        recorded(noisy.flip(0), clean)
+        ways["the same, recorded with another batch"] = recorded
     good = True
-    for label, networks in (("half precision and the fast scan", net.networks()),
-                            ("the same, compiled", tuple(torch.compile(n) for n in net.networks()))):
-        value, grads = gradient(net, loss, noisy, clean, device == "cuda", networks)
-        a, b = (torch.cat([g.flatten() for g in gs]).double() for gs in (plain[1], grads))
+    for label, way in ways.items():
+        grads, parts = way(noisy, clean)
+        a, b = (torch.cat([g.flatten() for g in gs]).double() for gs in (plain, grads))
         cosine, ratio = (a @ b / (a.norm() * b.norm())).item(), (b.norm() / a.norm()).item()
-        print(f"{label}: loss {value:.4f}, plain {plain[0]:.4f}; gradient's cosine {cosine:.5f}, norm {ratio:.4f}")
-        for (name, _), x, y in zip(net.named_parameters(), plain[1], grads):
+        print(f"{label}: loss {parts['loss'].item():.4f}, plain {value:.4f}; gradient's cosine {cosine:.5f}, norm {ratio:.4f}")
+        for (name, _), x, y in zip(net.named_parameters(), plain, grads):
             c = torch.nn.functional.cosine_similarity(x.flatten(), y.flatten(), 0).item()
             if c < 0.98:
                 print(f"  {name}: cosine {c:.4f}, norm {(y.norm() / x.norm()).item():.3f}")

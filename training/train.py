@@ -22,6 +22,7 @@ from losses import Loss, si_sdr_db
 from mix import Mixer, Pool, read_folder, read_rooms
 from model import load_config, softplus_inverse
 from optim import GENTLE, learning_rate, optimizers_of
+from recorded import Recorded, gradient
 from steer_model import SteeredDenoiser, denoiser_of
 
 MIXED_AT_ONCE = 8       # steps that one call of the mixer serves: its many small kernels cost the same for more clips
@@ -53,6 +54,7 @@ def parse():
     p.add_argument("--resume", help="checkpoint.pt to continue from")
     p.add_argument("--restart-schedule", action="store_true", help="with --resume: weights alone, a fresh schedule")
     p.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile the network")
+    p.add_argument("--record", action=argparse.BooleanOptionalAction, default=True, help="one CUDA graph for a step")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--every", type=float, default=45.0, help="seconds between checks and checkpoints")
     return p.parse_args()
@@ -115,6 +117,7 @@ class Trainer:
         self.mixer = Mixer(pools_of(args.data, self.device), args.batch * MIXED_AT_ONCE, args.seconds, self.device,
                            args.seed * 1000 + self.rank + 100 * self.step)
         self.mixed = []
+        self.recorded = Recorded(self.loss_of, self.parameters) if args.record and self.device.type == "cuda" else None
         self.check_set = None
         if args.check:
             self.check_set = Mixer(pools_of([args.check], self.device), 64, args.seconds, self.device, 7).batch()
@@ -156,15 +159,19 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             return self.model(noisy, networks)
 
+    def loss_of(self, noisy, clean):
+        return self.loss(self.enhance(noisy, self.networks), clean, noisy)
+
     def train_step(self, scale):
         if not self.mixed:
             sources = self.mixer.sources()
             pairs = [self.mixer.combine(*sources) for _ in range(self.args.pairings)]
             self.mixed = [x for p in pairs for x in zip(*(y.split(self.args.batch) for y in p))]
-        noisy, clean = self.mixed.pop()
-        loss, parts = self.loss(self.enhance(noisy, self.networks), clean, noisy)
-        loss.backward()
-        flat = torch.cat([p.grad.flatten() * share for p, share in zip(self.parameters, self.shares)])
+        if self.recorded:
+            grads, parts = self.recorded(*self.mixed.pop())
+        else:
+            grads, parts = gradient(self.loss_of, self.parameters, *self.mixed.pop())
+        flat = torch.cat([g.flatten() for g in torch._foreach_mul(grads, self.shares)])
         if self.world > 1:
             dist.all_reduce(flat)
             flat /= self.world
@@ -176,7 +183,6 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = self.args.lr * scale * group.get("share", 1)
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
         decay = min(self.args.average, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
             torch._foreach_lerp_(self.average, self.parameters, 1 - decay)
@@ -199,11 +205,19 @@ class Trainer:
                 "mos": round(mos.mean().item(), 3),
                 "si_sdr": round(si_sdr_db(estimate, clean)[active].mean().item(), 2)}
 
+    def agreed(self, seconds):
+        """The first process's `seconds`, in all; one alone does not wait for its GPU."""
+        if self.world == 1:
+            return seconds
+        value = torch.full((1,), seconds, dtype=torch.float64, device=self.device)
+        dist.broadcast(value, 0)
+        return value.item()
+
     def run(self):
         os.makedirs(self.args.out, exist_ok=True)
         log = open(os.path.join(self.args.out, f"log{self.rank or ''}.jsonl"), "a", encoding="utf-8", buffering=1)
         begun, before, checked, totals, count = time.time(), self.elapsed, time.time(), {}, 0
-        stop, lowest = torch.zeros(1, device=self.device), math.inf
+        lowest = math.inf
         until = 60 * min(self.args.minutes, before / 60 + (self.args.pause or math.inf))
         while True:
             progress = self.elapsed / (60 * self.args.minutes)
@@ -211,10 +225,7 @@ class Trainer:
                 totals[k] = totals.get(k, 0) + v
             count += 1
             if self.step % 10 == 0:
-                stop.fill_(before + time.time() - begun)
-                if self.world > 1:
-                    dist.broadcast(stop, 0)
-                self.elapsed = stop.item()
+                self.elapsed = self.agreed(before + time.time() - begun)
             done = self.elapsed >= until
             if self.rank == 0 and (done or time.time() - checked > self.args.every):
                 line = {"step": self.step, "seconds": round(self.elapsed), "progress": round(progress, 3),
