@@ -225,7 +225,7 @@ class Mixer:
         second = noise[torch.randperm(n, device=self.device, generator=self.g)]
         heard, clean = heard[order], clean[order]
         noise = noise + second * 10 ** (self.uniform(-20, 0, n, 1) / 20) * self.chance(0.45)
-        noise = unit(noise) * 10 ** (-self.uniform(-5, 22, n, 1) / 20) * (1 - self.chance(0.03))
+        noise = unit(noise) * 10 ** (-self.uniform(-8, 20, n, 1) / 20) * (1 - self.chance(0.03))
         present = 1 - self.chance(0.06)
         clean, noisy = clean * present, heard * present + noise
         level = 10 ** ((-27 + 9 * self.normal(n, 1)).clamp(-55, -10) / 20)
