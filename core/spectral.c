@@ -127,13 +127,27 @@ static void init_sources(maudio_spectral* s, double centre)
   }
 }
 
+/// Bins of the model whose mask is used: without the top of the trained band,
+/// where training data ends, at rates that go beyond it
+static size_t n_used(const maudio_spectral* s)
+{
+  const size_t n       = s->n_model_bins;
+  const size_t trained = MAUDIO_HIGH_LAST(n);
+  const size_t least   = s->filter.n_bins > 1 ? s->filter.n_bins : 1;
+  if ((double)(s->n_bins - 1) * s->bin_ratio <= (double)(n - 1) + 1e-6) {
+    return n;
+  }
+  return trained > least ? trained : least;
+}
+
 static void init_masks(maudio_spectral* s)
 {
-  const uint32_t top = (uint32_t)s->n_model_bins - 1;
-  s->n_inside        = 0;
+  const uint32_t top  = (uint32_t)s->n_model_bins - 1;
+  const double   last = (double)n_used(s) - 1.0;
+  s->n_inside         = 0;
   for (size_t j = 0; j < s->n_bins; ++j) {
     const double at = (double)j * s->bin_ratio;
-    if (at > top + 1e-6) {
+    if (at > last + 1e-6) {
       break;
     }
     const uint32_t lower = (uint32_t)(at + 1e-6);

@@ -36,7 +36,7 @@ typedef struct {
   size_t n_bins;       ///< J = n_fft / 2 + 1
   size_t n_model_bins; ///< K
   size_t n_sources;    ///< Bins of the model that exist at this rate
-  size_t n_inside;     ///< Bins of the transform within the trained band
+  size_t n_inside;     ///< Bins of the transform whose gain is the mask
   size_t n_channels;   ///< C
   double bin_ratio;    ///< Spacing of transform bins / of model bins
   double hop_ms;       ///< As configured
@@ -110,8 +110,8 @@ void maudio_spectral_features(maudio_spectral*           spectral,
  * Multiply spectra (C) of (J) by the mask (K), 1 not yet added, and add what
  * the filter makes of others by its taps (F, P), which follow the mask.
  *
- * Above the trained band the mask is a real gain (high_band.h). It follows the
- * mask up to 95 % of the band: the training data was band-limited at its top.
+ * Above the trained band the mask is a real gain (high_band.h), from 95 % of
+ * the band on, which it follows up to there: training data ends about its top.
  *
  * @param floor Least magnitude of the mask; of filtered bins, of all channels
  * together, before and after.

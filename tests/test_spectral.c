@@ -266,10 +266,12 @@ first_high_gain(const front_end* f, maudio_high_mask mask, float power)
                                maudio_high_band_learn(&noise, rate, power));
 }
 
+/// Its last bins, from 7.6 kHz on, are not used: training data ends there
 static void the_mask_reaches_above_the_trained_band(void** state)
 {
   (void)state;
-  float mask[2 * 257];
+  const size_t used = MAUDIO_HIGH_LAST(257);
+  float        mask[2 * 257];
   for (size_t k = 0; k < 257; ++k) { // 0.25 i below 6 kHz, 0.125 above
     mask[2 * k]     = k < 192 ? -1.0f : -0.875f;
     mask[2 * k + 1] = k < 192 ? 0.25f : 0.0f;
@@ -282,9 +284,9 @@ static void the_mask_reaches_above_the_trained_band(void** state)
     assert_true(above > 0.05f && above < 0.2f);
     apply_to_ones(&f, mask, 0.0f);
     for (size_t j = 0; j < f.spectral.n_bins; ++j) {
-      const kiss_fft_cpx expected = {j < 192   ? 0.0f
-                                     : j < 257 ? 0.125f
-                                               : above,
+      const kiss_fft_cpx expected = {j < 192    ? 0.0f
+                                     : j < used ? 0.125f
+                                                : above,
                                      j < 192 ? 0.25f : 0.0f};
       assert_true(fabsf(f.spectra[0][j].r - expected.r) < 1e-6f);
       assert_true(fabsf(f.spectra[0][j].i - expected.i) < 1e-6f);
@@ -299,7 +301,8 @@ static void the_mask_reaches_above_the_trained_band(void** state)
     mask[2 * k + 1] = -(float)k;
   }
   apply_to_ones(&cd, mask, 0.0f);
-  for (size_t j = 0; j < 260; ++j) {
+  assert_int_equal(cd.spectral.n_inside, 248);
+  for (size_t j = 0; j < 248; ++j) {
     const float k = (float)((double)j * 44100.0 / 1440.0 / 31.25);
     assert_true(fabsf(cd.spectra[0][j].r - k) < 1e-3f);
     assert_true(fabsf(cd.spectra[0][j].i + k) < 1e-3f);
