@@ -154,13 +154,13 @@ class Refused(Kept):
                             preexec_fn=limit(n_bytes))
 
     def test_closed_pipe(self):
-        process = subprocess.Popen([COMMAND, "process", "--preset", "test", "in.wav", "-"], cwd=self.work(),
-                                   env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        process.stdout.close()
-        message = process.stderr.read().decode()
-        process.stderr.close()
-        self.assertEqual(process.wait(60), 1)
-        self.assertEqual(message, "maudio: standard output: Broken pipe\n")
+        read, write = os.pipe()
+        os.close(read)
+        self.addCleanup(os.close, write)
+        result = subprocess.run([COMMAND, "process", "--preset", "test", "in.wav", "-"], cwd=self.work(),
+                                env=self.environment(), stdout=write, stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stderr.decode(), "maudio: standard output: Broken pipe\n")
 
     def test_terminals(self):
         ours, theirs = pty.openpty()
