@@ -13,14 +13,35 @@ static size_t n_twiddles(const maudio_fft_stage* s)
   return 2 * (s->radix - 1) * n;
 }
 
+/// Whether our kernels take n complex points, of such factors
+static bool is_ours(size_t n)
+{
+  return n % LANE_STRIDE == 0 && n >= (size_t)4 * MAUDIO_LANES;
+}
+
+bool maudio_fft_takes(size_t size)
+{
+  static const size_t factors[] = {2, 3, 5, 11};
+
+  // KissFFT allocates in the transform where a factor is greater than 5
+  const size_t n_factors = is_ours(size / 2) ? 4 : 3;
+  size_t       left      = size / 2;
+  for (size_t i = 0; i < n_factors && left; ++i) {
+    while (left % factors[i] == 0) {
+      left /= factors[i];
+    }
+  }
+  return size % 2 == 0 && left == 1;
+}
+
 void maudio_fft_choose(maudio_fft* fft, size_t size)
 {
-  static const size_t radices[] = {4, 2, 3, 5};
+  static const size_t radices[] = {4, 2, 3, 5, 11};
 
   const size_t n = size / 2;
   *fft           = (maudio_fft){
               .size = size, .kernels = maudio_kernels_choose(), .plan = {.n = n}};
-  if (n % LANE_STRIDE || n < (size_t)4 * MAUDIO_LANES) {
+  if (!is_ours(n)) {
     return;
   }
   maudio_fft_plan* const plan = &fft->plan;

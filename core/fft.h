@@ -9,17 +9,23 @@
 #include "kernels.h"
 
 #include <kiss_fftr.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 #define MAUDIO_PI 3.14159265358979323846
 
 typedef struct {
-  size_t                size; ///< Samples, even, of factors 2, 3, 5
+  size_t                size; ///< Samples, which maudio_fft_takes()
   const maudio_kernels* kernels;
   maudio_fft_plan       plan; ///< No stages: KissFFT
   float*                tables;
   kiss_fftr_cfg         forward;
   kiss_fftr_cfg         inverse;
 } maudio_fft;
+
+/// Whether there is a transform of `size` samples that takes no memory: they
+/// are even, their factors 2, 3, 5 and, where our kernels take them, 11
+bool maudio_fft_takes(size_t size);
 
 /// Choose what transforms `size` samples, which the size alone decides
 void maudio_fft_choose(maudio_fft* fft, size_t size);

@@ -102,7 +102,7 @@ typedef struct {
 
 /// One pass of a transform, of points that are `n * stride` apart
 typedef struct {
-  size_t       radix; ///< 2 to 5; 4 in the first two stages
+  size_t       radix; ///< 2 to 5 or 11; 4 in the first two stages
   size_t       stride;
   size_t       n;
   const float* twiddles; ///< (radix - 1, 2, n, or n * stride below 16)

@@ -16,7 +16,7 @@
 #include "kernels.h"
 #include "kernels_vector.h"
 
-#define FFT_MAX_RADIX 5
+#define FFT_MAX_RADIX 11
 
 // Vectors `a` and `b`: element by element, four by four; halves of the result
 #if VEC_LANES == 16
@@ -51,6 +51,55 @@ typedef struct {
   float* re;
   float* im;
 } fft_planes;
+
+/// Transform 11 points in place, of VEC_LANES signals
+INLINE void fft_eleven_points(vec* re, vec* im)
+{
+  // Of 2 pi m / 11
+  static const float cosines[] = {1.0f,          0.841253533f,  0.415415013f,
+                                  -0.142314838f, -0.654860734f, -0.959492974f};
+  static const float sines[]   = {0.0f,         0.540640817f, 0.909631995f,
+                                  0.989821442f, 0.755749574f, 0.281732557f};
+  vec                sr[6];
+  vec                si[6];
+  vec                dr[6];
+  vec                di[6];
+  UNROLL
+  for (size_t t = 1; t < 6; ++t) {
+    sr[t] = re[t] + re[11 - t];
+    si[t] = im[t] + im[11 - t];
+    dr[t] = re[t] - re[11 - t];
+    di[t] = im[t] - im[11 - t];
+  }
+  const vec r = re[0];
+  const vec i = im[0];
+  UNROLL
+  for (size_t t = 1; t < 6; ++t) {
+    re[0] += sr[t];
+    im[0] += si[t];
+  }
+  UNROLL
+  for (size_t k = 1; k < 6; ++k) {
+    vec mr = r;
+    vec mi = i;
+    vec nr = splat(0.0f);
+    vec ni = splat(0.0f);
+    UNROLL
+    for (size_t t = 1; t < 6; ++t) {
+      const size_t m = t * k % 11;
+      const vec    c = splat(cosines[m < 6 ? m : 11 - m]);
+      const vec    s = splat(m < 6 ? sines[m] : -sines[11 - m]);
+      mr             = madd(c, sr[t], mr);
+      mi             = madd(c, si[t], mi);
+      nr             = madd(s, dr[t], nr);
+      ni             = madd(s, di[t], ni);
+    }
+    re[k]      = mr + ni;
+    im[k]      = mi - nr;
+    re[11 - k] = mr - ni;
+    im[11 - k] = mi + nr;
+  }
+}
 
 /// Transform `radix` points in place, constant, of VEC_LANES signals
 INLINE void fft_points(const size_t radix, vec* re, vec* im)
@@ -94,6 +143,8 @@ INLINE void fft_points(const size_t radix, vec* re, vec* im)
     im[2]        = ai - ci;
     re[3]        = br - di;
     im[3]        = bi + dr;
+  } else if (radix == 11) {
+    fft_eleven_points(re, im);
   } else {
     const vec cos1 = splat(0.309016994f); // Of 2 pi / 5, and twice that
     const vec cos2 = splat(-0.809016994f);
@@ -243,8 +294,10 @@ fft_stages(const maudio_fft_plan* plan, fft_planes x, fft_planes y)
       fft_wide_stage(s, 2, x, y);
     } else if (s->radix == 3) {
       fft_wide_stage(s, 3, x, y);
-    } else {
+    } else if (s->radix == 5) {
       fft_wide_stage(s, 5, x, y);
+    } else {
+      fft_wide_stage(s, 11, x, y);
     }
     const fft_planes done = y;
     y                     = x;

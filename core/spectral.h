@@ -32,7 +32,7 @@ typedef struct {
 typedef struct {
   size_t window;       ///< Frames
   size_t hop;          ///< Frames
-  size_t n_fft;        ///< At least the window, has factors 2, 3, 5
+  size_t n_fft;        ///< The window, or more where no transform takes it
   size_t n_bins;       ///< J = n_fft / 2 + 1
   size_t n_model_bins; ///< K
   size_t n_sources;    ///< Bins of the model that exist at this rate

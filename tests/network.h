@@ -48,7 +48,7 @@ maudio_stream*
 network_stream(const maudio_model* model, double rate_hz, unsigned n_channels);
 
 /// Sample rates of all kinds, in Hz
-#define NETWORK_N_RATES 11U
+#define NETWORK_N_RATES 12U
 extern const double network_rates[NETWORK_N_RATES];
 
 /// `n` zeros to be freed with free()

@@ -19,9 +19,10 @@
 
 /// Windows of 32 ms at 8 to 192 kHz, the smallest sizes that our kernels take,
 /// a tail that fills no vector in each of the first two stages; KissFFT's
-static const size_t sizes[] = {128,  160,  256,  480,  512, 1024, 1440, 1536,
-                               2880, 3072, 4000, 6144, 2,   6,    96,   720};
-static const size_t n_ours  = 12;
+static const size_t sizes[] = {128,  160,  256,  352,  480,  512,  704,  1024,
+                               1408, 1440, 1536, 2816, 2880, 3072, 3872, 4000,
+                               5632, 6144, 2,    6,    96,   720};
+static const size_t n_ours  = 18;
 
 /// A transform in memory of its own
 typedef struct {
@@ -140,9 +141,22 @@ static void the_past_leaves_no_trace(void** state)
   }
 }
 
+static void only_these_sizes_are_taken(void** state)
+{
+  (void)state;
+  static const size_t others[] = {0, 1, 9, 14, 22, 176, 1411, 1400, 1664};
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
+    assert_true(maudio_fft_takes(sizes[s]));
+  }
+  for (size_t s = 0; s < sizeof others / sizeof *others; ++s) {
+    assert_false(maudio_fft_takes(others[s]));
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(only_these_sizes_are_taken),
     cmocka_unit_test(spectra_agree_with_sums),
     cmocka_unit_test(inverses_return_to_the_signal),
     cmocka_unit_test(the_past_leaves_no_trace),

@@ -126,26 +126,38 @@ static void follow(float* taps, unsigned delay, double tone_hz)
   }
 }
 
+/// The frequency that a tone is heard at: some rates are taken for a little
+/// less
+static double heard_tone_hz(unsigned delay, double rate_hz, double tone_hz)
+{
+  static const float   none[2 * F] = {0.0f};
+  maudio_model* const  model       = open_taps(delay, none);
+  maudio_stream* const stream      = network_stream(model, rate_hz, 1);
+  const double         hop = 0.5 * (double)maudio_stream_latency(stream);
+  maudio_stream_free(stream);
+  maudio_model_free(model);
+  return tone_hz * hop / (HOP_S * rate_hz);
+}
+
 static void any_tone_passes_at_any_rate(void** state)
 {
   (void)state;
   static const double tones[] = {187.0, 440.0, 1015.6, 2500.3, 4333.3};
   for (unsigned delay = 1; delay <= 16; delay += 5) {
     for (size_t i = 0; i < sizeof tones / sizeof tones[0]; ++i) {
-      float taps[2 * F];
-      follow(taps, delay, tones[i]);
-      maudio_model* const model = open_taps(delay, taps);
-      double              worst = pass_tone(model, 48000, tones[i]);
+      double worst = 1e-12;
       for (size_t r = 0; r < NETWORK_N_RATES; ++r) {
         if (tones[i] < 0.4 * network_rates[r]) {
+          float taps[2 * F];
+          follow(taps, delay, heard_tone_hz(delay, network_rates[r], tones[i]));
+          maudio_model* const model = open_taps(delay, taps);
           worst = fmax(worst, pass_tone(model, network_rates[r], tones[i]));
+          maudio_model_free(model);
         }
       }
-      // What is left: a hop is a fraction of a sample shorter than 8 ms
       printf("%2u hops, tone of %6.1f Hz: %5.1f dB\n", delay, tones[i],
              10.0 * log10(worst));
       assert_true(worst < 1e-3);
-      maudio_model_free(model);
     }
   }
 }
