@@ -129,37 +129,6 @@ static double heard_hz(const maudio_spectral* s)
   return (double)s->n_fft * s->bin_ratio / 0.032;
 }
 
-static void common_rates_have_the_bins_of_the_model(void** state)
-{
-  (void)state;
-  static const double rates[] = {8000,  11025, 12000, 16000,  22050,
-                                 24000, 32000, 44100, 48000,  64000,
-                                 88200, 96000, 128e3, 176400, 192000};
-  for (size_t r = 0; r < sizeof rates / sizeof rates[0]; ++r) {
-    maudio_spectral s = {0};
-    maudio_spectral_plan(&s, &config, rates[r], 1);
-    assert_true(s.bin_ratio == 1.0);
-    assert_int_equal(s.window, s.n_fft);
-    assert_int_equal(s.window, 4 * s.hop);
-  }
-}
-
-static void sizes_suit_the_transform(void** state)
-{
-  (void)state;
-  for (double rate_hz = 8000; rate_hz <= 192000; rate_hz += 1237.5) {
-    maudio_spectral s = {0};
-    maudio_spectral_plan(&s, &config, rate_hz, 1);
-    assert_true((double)s.hop <= rate_hz * 0.008 + 1e-6);
-    assert_true((double)s.hop > heard_hz(&s) * 0.008 - 1.0);
-    assert_true(heard_hz(&s) < rate_hz + 1e-6);
-    assert_true(heard_hz(&s) > 0.97 * rate_hz - 1e-6);
-    assert_true(s.window >= 2 * s.hop && s.window <= s.n_fft);
-    assert_true(s.bin_ratio > 0.88 && s.bin_ratio < 1.004);
-    assert_true(maudio_fft_takes(s.n_fft));
-  }
-}
-
 /// Spectrum of `gain` times a tone
 static void analyse_tone(front_end* f,
                          size_t     channel,
@@ -355,8 +324,6 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(agrees_with_pytorch),
-    cmocka_unit_test(common_rates_have_the_bins_of_the_model),
-    cmocka_unit_test(sizes_suit_the_transform),
     cmocka_unit_test(bins_keep_their_frequency_at_every_rate),
     cmocka_unit_test(bins_beyond_the_rate_are_silent),
     cmocka_unit_test(two_channels_have_one_set_of_features),
