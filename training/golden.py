@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
+import mamba
 import model
 import sample_model
 from export import export
@@ -78,7 +79,7 @@ def mamba2_steps(mixer, u, dt_limit):
     """Mamba-2 as its recurrence: u (B, T, D) -> (B, T, D). Independent of the matrix form, and clamps dt."""
     gn = mixer.groups * mixer.d_state
     z, xbc, dt = mixer.in_proj(u).split([mixer.d_inner, mixer.d_inner + 2 * gn, mixer.heads], -1)
-    x, b, c = model.causal_conv(xbc, mixer.conv1d.weight, mixer.conv1d.bias).split([mixer.d_inner, gn, gn], -1)
+    x, b, c = mamba.causal_conv(xbc, mixer.conv1d.weight, mixer.conv1d.bias).split([mixer.d_inner, gn, gn], -1)
     x = x.unflatten(-1, (mixer.heads, mixer.headdim))
     b, c = (t.unflatten(-1, (mixer.groups, -1)).repeat_interleave(mixer.heads // mixer.groups, -2) for t in (b, c))
     dt = F.softplus(dt + mixer.dt_bias).clamp(*dt_limit)
@@ -89,7 +90,7 @@ def mamba2_steps(mixer, u, dt_limit):
         h = decay[:, t, :, None, None] * h + update                               # (B, H, P, N)
         ys.append((h * c[:, t, :, None]).sum(-1) + mixer.D[:, None] * x[:, t])
     y = torch.stack(ys, 1).flatten(-2) * F.silu(z)
-    y = model.rms_norm(y.unflatten(-1, (mixer.groups, -1)), mixer.norm.weight.view(mixer.groups, -1), mixer.eps)
+    y = mamba.rms_norm(y.unflatten(-1, (mixer.groups, -1)), mixer.norm.weight.view(mixer.groups, -1), mixer.eps)
     return mixer.out_proj(y.flatten(-2))
 
 
@@ -100,7 +101,7 @@ def write_layer(path, d_model, n_bands, cfg, n_frames=40):
     x = torch.randn(1, n_frames, n_bands, d_model)
     y = block(x) - x
     if cfg["mixer"] == "mamba2":
-        h = model.rms_norm(x, block.norm.weight, EPS)[0].transpose(0, 1)
+        h = mamba.rms_norm(x, block.norm.weight, EPS)[0].transpose(0, 1)
         steps = mamba2_steps(block.mixer, h, cfg.get("dt_limit", [0, math.inf])).transpose(0, 1)
         if "dt_limit" not in cfg:
             torch.testing.assert_close(steps, y[0], rtol=1e-4, atol=1e-5)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from model import Mamba, Mamba2, rms_norm
+from mamba import Mamba, Mamba2, rms_norm
 
 FORMAT_VERSION = "1.1"
 N_CODES, SILENCE = 256, 128

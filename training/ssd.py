@@ -1,7 +1,7 @@
-"""Mamba-2's scan as one Triton kernel each way; the same function as model.ssd_chunked, several times faster.
+"""Mamba-2's scan as one Triton kernel each way; the same function as mamba.ssd_chunked, several times faster.
 
 One program walks one sequence and head, a chunk of steps at a time: inside the chunk in matrix form
-(arXiv:2405.21060, section 6), between chunks by the state. Shapes as in model.py; bfloat16 or float32 in and out.
+(arXiv:2405.21060, section 6), between chunks by the state. Shapes as in mamba.py; bfloat16 or float32 in and out.
 """
 import torch
 import triton

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from model import BandNetwork, Block, Denoiser, rms_norm, shrink_last
+from mamba import rms_norm
+from model import BandNetwork, Block, Denoiser, shrink_last
 
 ABSENT_LEVEL = 1e-4         # level of the hops before the first
 POWER_FLOOR = 1e-8          # of the level

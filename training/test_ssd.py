@@ -1,4 +1,4 @@
-"""Compares the kernels of ssd.py with model.ssd_chunked, values and gradients, and times both on a GPU.
+"""Compares the kernels of ssd.py with mamba.ssd_chunked, values and gradients, and times both on a GPU.
 
 Without a GPU: TRITON_INTERPRET=1 python training/test_ssd.py
 """
@@ -6,7 +6,7 @@ import sys
 
 import torch
 
-from model import ssd_chunked
+from mamba import ssd_chunked
 from ssd import ssd
 
 

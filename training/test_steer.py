@@ -7,7 +7,7 @@ import sys
 import torch
 
 from golden import EPS, STEERED, randomise, signal
-from model import rms_norm
+from mamba import rms_norm
 from steer_model import ABSENT_LEVEL, POWER_FLOOR, SteeredDenoiser
 
 

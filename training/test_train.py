@@ -10,7 +10,7 @@ import sys
 
 import torch
 
-import model
+import mamba
 from losses import Loss
 from model import load_config
 from recorded import Recorded, gradient
@@ -43,13 +43,13 @@ def main():
         else:
             net.band_out.weight.mul_(5)
     clean, noisy = batch(device, args.clips, 32000)
-    fast_scan = model.ssd_scan
-    model.ssd_scan = model.ssd_chunked
+    fast_scan = mamba.ssd_scan
+    mamba.ssd_scan = mamba.ssd_chunked
     loss = Loss({"spectral": 100.0, "pesq": 0.6, "sdr": 0.3}).to(device)
     weights = list(net.parameters())
     plain, parts = gradient(loss_of(net, loss, False, net.networks()), weights, noisy, clean)
     value = parts["loss"].item()
-    model.ssd_scan = fast_scan
+    mamba.ssd_scan = fast_scan
     fast = loss_of(net, loss, device == "cuda", net.networks())
     compiled = loss_of(net, loss, device == "cuda", tuple(torch.compile(n) for n in net.networks()))
     ways = {"half precision and the fast scan": lambda *batch: gradient(fast, weights, *batch),

@@ -19,8 +19,9 @@ from safetensors import safe_open
 from torch import nn
 
 from losses import Loss, si_sdr_db
+from mamba import softplus_inverse
 from mix import Mixer, Pool, read_folder, read_rooms
-from model import load_config, softplus_inverse
+from model import load_config
 from optim import GENTLE, learning_rate, optimizers_of
 from recorded import Recorded, gradient
 from steer_model import SteeredDenoiser, denoiser_of
