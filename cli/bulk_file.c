@@ -48,6 +48,7 @@ void bulk_file_free(bulk_file* file)
 {
   if (file) {
     residue_delay_free(&file->residues);
+    warm_up_free(&file->before);
     free(file->signals);
     free(file);
   }
@@ -65,7 +66,11 @@ void bulk_file_failed(bulk_file* file)
 
 bool bulk_file_prepare(bulk_file* file)
 {
-  file->to_skip = file->latency;
+  if (!warm_up_read(&file->before, &file->c.input,
+                    file->run->settings.warm_up_s)) {
+    return false;
+  }
+  file->to_skip = file->before.n_frames + file->latency;
   return !file->is_fine ||
          residue_delay_init(&file->residues, file->latency, file->n_channels) ||
          complain(file->c.input.label, "no memory for %zu channels",
@@ -137,6 +142,19 @@ static sf_count_t read_fine(bulk_file* file, bulk_slot* slot, size_t at)
   return n;
 }
 
+/// Read at most a block of what comes before the file
+static size_t
+read_before(bulk_file* file, bulk_slot* slot, size_t at, double* scratch)
+{
+  const size_t  n_channels = file->n_channels;
+  const size_t  most       = smaller(file->slot_frames - at, DENOISE_BLOCK);
+  double* const samples =
+    file->is_fine ? slot->residues + at * n_channels : scratch;
+  const size_t n = warm_up_take(&file->before, samples, most, n_channels);
+  residue_split(slot->samples + at, file->slot_frames, samples, n, n_channels);
+  return n;
+}
+
 /// Fill a slot with silence from `at` on, as far as there is to come
 static size_t flush(bulk_file* file, bulk_slot* slot, size_t at)
 {
@@ -161,6 +179,11 @@ bool bulk_file_read(bulk_file* file, bulk_slot* slot, double* scratch)
     if (!slot->residues) {
       return complain(file->c.input.label, "no memory for its samples");
     }
+  }
+  size_t n_before = 0;
+  while (at < file->slot_frames &&
+         (n_before = read_before(file, slot, at, scratch)) > 0) {
+    at += n_before;
   }
   while (!file->at_end && at < file->slot_frames) {
     const sf_count_t n = file->is_fine ? read_fine(file, slot, at)

@@ -12,6 +12,7 @@
 #include "cuda_device.h"
 #include "process_run.h"
 #include "residue.h"
+#include "warm_up.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,7 +55,8 @@ struct bulk_file {
   size_t               slot_frames; ///< Most frames of a slot, whole hops
 
   // Of the thread that reads
-  sf_count_t n_read;
+  warm_up    before;  ///< What is read before the file
+  sf_count_t n_read;  ///< Of the file
   size_t     n_flush; ///< Silent frames to come after the input
   bool       at_end;  ///< Of the input
 

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "interrupt.h"
 #include "report.h"
+#include "warm_up.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -92,6 +93,23 @@ static bool flush(passage* p)
   return true;
 }
 
+/// Let the network hear what comes before the file
+static bool prepare(passage* p, double seconds)
+{
+  const size_t n_channels = (size_t)p->writer->n_channels;
+  warm_up      before;
+  size_t       n  = 0;
+  bool         ok = warm_up_read(&before, p->input, seconds);
+  while (ok && (n = warm_up_take(&before, p->samples, DENOISE_BLOCK,
+                                 n_channels)) > 0) {
+    denoiser_process(p->d, p->samples, n);
+    ok = !interrupted();
+  }
+  warm_up_free(&before);
+  clock_add(&p->times->compute_s, &p->now_s);
+  return ok;
+}
+
 static bool run(passage* p)
 {
   sf_count_t at = 0;
@@ -133,7 +151,7 @@ bool denoise(const denoise_settings* settings,
   p.samples = (double*)calloc(n_channels * DENOISE_BLOCK, sizeof(double));
   const bool ok =
     p.samples
-      ? run(&p)
+      ? prepare(&p, settings->warm_up_s) && run(&p)
       : complain(input->label, "no memory for %zu channels", n_channels);
   free(p.samples);
   denoiser_free(p.d);

@@ -15,6 +15,7 @@ typedef struct {
   const maudio_model* model;
   float               strength;           ///< 0 to 1
   float               max_attenuation_db; ///< 0 to 100
+  float               warm_up_s;          ///< Of a file, heard before it
 } denoise_settings;
 
 /// The streams of one signal, and its samples on their way through them

@@ -132,9 +132,9 @@ run_on_model(const process_options* options, process_run* run, const char* path)
   unfinished   before = {.path = ""};
   cuda_devices devices;
   if (run->list->folder && run->list->n_jobs > 1) {
-    const unfinished_settings settings = {path, run->settings.strength,
-                                          run->settings.max_attenuation_db,
-                                          precision_name(options->precision)};
+    const unfinished_settings settings = {
+      path, run->settings.strength, run->settings.max_attenuation_db,
+      run->settings.warm_up_s, precision_name(options->precision)};
     unfinished_begin(&before, run->list->folder, &settings, options->restart);
     skip_done(run, &before);
   }
@@ -165,11 +165,11 @@ static int run_jobs(const process_options* options, job_list* list)
   if (!model) {
     return COMMAND_FAILED;
   }
-  process_run run = {.settings = {model, options->denoise.strength,
-                                  options->denoise.max_attenuation_db},
-                     .list     = list,
-                     .n_jobs =
-                       options->n_jobs ? options->n_jobs : crew_processors()};
+  process_run run = {
+    .settings = {model, options->denoise.strength,
+                 options->denoise.max_attenuation_db, options->warm_up_s},
+    .list     = list,
+    .n_jobs   = options->n_jobs ? options->n_jobs : crew_processors()};
   output_prepare();
   summary_start(&run.result);
   const int code = run_on_model(options, &run, path);

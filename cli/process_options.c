@@ -25,6 +25,9 @@ static const char help[] =
   "      --strength=S          0 (as the input) to 1 (full effect) (1)\n"
   "      --max-attenuation=DB  remove no more than 0 to 100 dB (100: no "
   "limit)\n"
+  "      --warm-up=S           let the network hear the first S seconds before "
+  "it\n"
+  "                            begins, 0 to 30 (0)\n"
   "  -r, --recursive           take the folders in a folder, too\n"
   "      --device=DEVICE       cpu; cuda, all GPUs; cuda:N[,N...], some; "
   "auto,\n"
@@ -61,6 +64,7 @@ static const char help[] =
 enum {
   OPTION_DEVICE = OPTION_OF_VERB,
   OPTION_PRECISION,
+  OPTION_WARM_UP,
   OPTION_RESTART,
   OPTION_JSON
 };
@@ -86,6 +90,8 @@ static bool read_option(process_options* options, int option)
     return device_read(optarg, &options->device);
   case OPTION_PRECISION:
     return precision_read(optarg, &options->precision);
+  case OPTION_WARM_UP:
+    return option_number("--warm-up", optarg, 0.0F, 30.0F, &options->warm_up_s);
   case OPTION_RESTART:
     options->restart = true;
     return true;
@@ -105,6 +111,7 @@ int process_options_read(process_options* options, int argc, char** argv)
     {"recursive", no_argument, NULL, 'r'},
     {"device", required_argument, NULL, OPTION_DEVICE},
     {"precision", required_argument, NULL, OPTION_PRECISION},
+    {"warm-up", required_argument, NULL, OPTION_WARM_UP},
     {"jobs", required_argument, NULL, 'j'},
     {"restart", no_argument, NULL, OPTION_RESTART},
     {"json", no_argument, NULL, OPTION_JSON},

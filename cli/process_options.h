@@ -14,6 +14,7 @@ typedef struct {
   denoise_options       denoise;
   device_choice         device;
   maudio_cuda_precision precision;
+  float                 warm_up_s;
   unsigned              n_jobs; ///< CPU threads, 0: as many as processors
   bool                  restart;
   bool                  recursive;

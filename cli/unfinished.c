@@ -37,10 +37,10 @@ static void describe(const unfinished_settings* settings, char* text)
   snprintf(text, TEXT_SIZE,
            "An unfinished run of maudio process %s: the same command continues "
            "it.\nmodel %016" PRIx64 "\nstrength %.9g\nmax-attenuation %.9g\n"
-           "precision %s\n",
+           "warm-up %.9g\nprecision %s\n",
            maudio_version(), hash_file(settings->model_path),
            (double)settings->strength, (double)settings->max_attenuation_db,
-           settings->precision);
+           (double)settings->warm_up_s, settings->precision);
 }
 
 /// Return whether the file is there and says `text`

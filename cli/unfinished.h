@@ -23,6 +23,7 @@ typedef struct {
   const char* model_path;
   float       strength;
   float       max_attenuation_db;
+  float       warm_up_s;
   const char* precision;
 } unfinished_settings;
 

@@ -16,7 +16,8 @@ static char model[64];
 static char in[64];
 static char out[64];
 
-static const unfinished_settings settings = {model, 1.0F, 100.0F, "float32"};
+static const unfinished_settings settings = {model, 1.0F, 100.0F, 0.0F,
+                                             "float32"};
 
 static void make(const char* path)
 {
@@ -103,10 +104,11 @@ static void in_place_is_done_once(void** state)
 static void other_settings_begin_anew(void** state)
 {
   (void)state;
-  const unfinished_settings others[] = {{model, 0.5F, 100.0F, "float32"},
-                                        {model, 1.0F, 12.0F, "float32"},
-                                        {model, 1.0F, 100.0F, "bf16"},
-                                        {in, 1.0F, 100.0F, "float32"}};
+  const unfinished_settings others[] = {{model, 0.5F, 100.0F, 0.0F, "float32"},
+                                        {model, 1.0F, 12.0F, 0.0F, "float32"},
+                                        {model, 1.0F, 100.0F, 3.0F, "float32"},
+                                        {model, 1.0F, 100.0F, 0.0F, "bf16"},
+                                        {in, 1.0F, 100.0F, 0.0F, "float32"}};
   for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); ++i) {
     unfinished u;
     unfinished_begin(&u, folder, &settings, true);

@@ -228,6 +228,8 @@ def parse():
     p.add_argument("--maudio", metavar="COMMAND", help="path of the maudio command")
     p.add_argument("--presets", nargs="*", default=[], help="presets to run")
     p.add_argument("--model", nargs="*", default=[], help="model files to run through the command")
+    p.add_argument("--warm-up", type=float, metavar="SECONDS",
+                   help="of each file, heard before it by --presets and --model (maudio process --warm-up)")
     p.add_argument("--checkpoint", nargs="*", default=[], help="checkpoints or model files to run in PyTorch")
     p.add_argument("--reference", default="gtcrn", help="system that the others are compared with (default gtcrn)")
     p.add_argument("--cache", metavar="DIR", help="keep peers' outputs and all scores here, for the next run")
@@ -251,7 +253,8 @@ def main():
     if args.cache:
         (Path(args.cache) / "scores").mkdir(parents=True, exist_ok=True)
     systems = peer_systems(args.peers, args.systems) if args.peers else []
-    systems += maudio_systems(args.maudio, args.presets, args.model)
+    options = ["--warm-up", str(args.warm_up)] if args.warm_up else []
+    systems += maudio_systems(args.maudio, args.presets, args.model, options)
     systems += [checkpoint_system(path) for path in args.checkpoint]
     names = [s.name for s in systems]
     if len(set(names)) != len(names):
