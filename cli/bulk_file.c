@@ -32,6 +32,11 @@ bulk_file* bulk_file_open(process_run* run, const job* work)
     free(file);
     return NULL;
   }
+  if (!warm_up_read(&file->before, &file->c.input, run->settings.warm_up_s)) {
+    conversion_close(&file->c, false);
+    bulk_file_free(file);
+    return NULL;
+  }
   file->run        = run;
   file->n_channels = (size_t)file->c.input.info.channels;
   file->n_signals  = file->n_channels == 2 ? 1 : file->n_channels;
@@ -66,10 +71,6 @@ void bulk_file_failed(bulk_file* file)
 
 bool bulk_file_prepare(bulk_file* file)
 {
-  if (!warm_up_read(&file->before, &file->c.input,
-                    file->run->settings.warm_up_s)) {
-    return false;
-  }
   file->to_skip = file->before.n_frames + file->latency;
   return !file->is_fine ||
          residue_delay_init(&file->residues, file->latency, file->n_channels) ||

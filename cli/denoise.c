@@ -100,6 +100,7 @@ static bool prepare(passage* p, double seconds)
   warm_up      before;
   size_t       n  = 0;
   bool         ok = warm_up_read(&before, p->input, seconds);
+  clock_add(&p->times->decode_s, &p->now_s);
   while (ok && (n = warm_up_take(&before, p->samples, DENOISE_BLOCK,
                                  n_channels)) > 0) {
     denoiser_process(p->d, p->samples, n);

@@ -60,10 +60,14 @@ warm_up_take(warm_up* w, double* samples, size_t n_frames, size_t n_channels)
            n * n_channels * sizeof(double));
     w->n_taken += n;
   }
+  if (n == left) { // Many files may be open for long
+    warm_up_free(w);
+  }
   return n;
 }
 
 void warm_up_free(warm_up* w)
 {
   free(w->samples);
+  w->samples = NULL;
 }

@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-const double network_rates[NETWORK_N_RATES] = {8000,  11025, 16000,  22050,
-                                               32000, 17875, 44100,  48000,
+const double network_rates[NETWORK_N_RATES] = {8000,  11025, 16000,  17875,
+                                               22050, 32000, 44100,  48000,
                                                88200, 96000, 176400, 192000};
 
 void* network_read(const char* name, size_t* size)

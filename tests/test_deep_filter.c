@@ -114,13 +114,13 @@ static double complex value(kiss_fft_cpx x)
   return (double)x.r + (double)x.i * I;
 }
 
-/// Tap p of bin k of the model, turned
 /// The rate that a signal is heard at, which may be 3 % lower than its own
 static double heard_hz(const fixture* f)
 {
   return (double)f->spectral.n_fft * f->spectral.bin_ratio / 0.032;
 }
 
+/// Tap p of bin k of the model, turned
 static double complex product(const fixture* f, size_t k, size_t p)
 {
   if (k >= F) {

@@ -6,6 +6,7 @@ Plain: no autocast, no compiler, the matrix form of the scan. Prints the cosine 
 gradient; half precision and another order of sums leave the direction.
 """
 import argparse
+import functools
 import sys
 
 import torch
@@ -52,8 +53,8 @@ def main():
     mamba.ssd_scan = fast_scan
     fast = loss_of(net, loss, device == "cuda", net.networks())
     compiled = loss_of(net, loss, device == "cuda", tuple(torch.compile(n) for n in net.networks()))
-    ways = {"half precision and the fast scan": lambda *batch: gradient(fast, weights, *batch),
-            "the same, compiled": lambda *batch: gradient(compiled, weights, *batch)}
+    ways = {"half precision and the fast scan": functools.partial(gradient, fast, weights),
+            "the same, compiled": functools.partial(gradient, compiled, weights)}
     if device == "cuda":
         recorded = Recorded(compiled, weights)
         recorded(noisy.flip(0), clean)

@@ -8,6 +8,7 @@ DATA/{train,eval}/{speech,noise,music}/*.opus come from prepare.py. RUN/checkpoi
 its entry "model" is the running average of the weights, which export.py writes.
 """
 import argparse
+import functools
 import json
 import math
 import os
@@ -118,7 +119,10 @@ class Trainer:
         self.mixer = Mixer(pools_of(args.data, self.device), args.batch * MIXED_AT_ONCE, args.seconds, self.device,
                            args.seed * 1000 + self.rank + 100 * self.step)
         self.mixed = []
-        self.recorded = Recorded(self.loss_of, self.parameters) if args.record and self.device.type == "cuda" else None
+        if args.record and self.device.type == "cuda":
+            self.gradient = Recorded(self.loss_of, self.parameters)
+        else:
+            self.gradient = functools.partial(gradient, self.loss_of, self.parameters)
         self.check_set = None
         if args.check:
             self.check_set = Mixer(pools_of([args.check], self.device), 64, args.seconds, self.device, 7).batch()
@@ -168,10 +172,7 @@ class Trainer:
             sources = self.mixer.sources()
             pairs = [self.mixer.combine(*sources) for _ in range(self.args.pairings)]
             self.mixed = [x for p in pairs for x in zip(*(y.split(self.args.batch) for y in p))]
-        if self.recorded:
-            grads, parts = self.recorded(*self.mixed.pop())
-        else:
-            grads, parts = gradient(self.loss_of, self.parameters, *self.mixed.pop())
+        grads, parts = self.gradient(*self.mixed.pop())
         flat = torch.cat([g.flatten() for g in torch._foreach_mul(grads, self.shares)])
         if self.world > 1:
             dist.all_reduce(flat)

@@ -77,10 +77,12 @@ class WarmUp(CommandTest):
         samples = noise(30000)
         samples[20000] = float("nan")
         self.make("in.wav", samples)
-        result = self.run_command("process", "--preset", "test", "--warm-up", "1.5", "in.wav", "out.wav")
-        self.assertEqual(result.returncode, 1)
-        self.assertIn(b"in.wav: sample 20000 of channel 1 is not a number", result.stderr)
-        self.assertFalse(os.path.exists(self.work("out.wav")))
+        for device in ("cpu", "cuda") if FAKE else ("cpu",):
+            result = self.run_command("process", "--preset", "test", "--warm-up", "1.5", "--device", device, "in.wav",
+                                      "out.wav")
+            self.assertEqual(result.returncode, 1)
+            self.assert_one_sentence(result, "in.wav: sample 20000 of channel 1 is not a number")
+            self.assertFalse(os.path.exists(self.work("out.wav")))
 
 
 if __name__ == "__main__":
