@@ -11,29 +11,33 @@ def gradient(loss_of, parameters, *batch):
 
 
 class Recorded:
-    """gradient() of batches of one size, recorded with the first and replayed: results are overwritten by the next call.
+    """gradient() recorded with the first batch of each size and replayed: results are overwritten by the next call.
 
     loss_of() must not ask for a value on the host, and must read nothing that changes but the batch and the parameters.
     """
 
     def __init__(self, loss_of, parameters):
-        self.loss_of, self.parameters, self.graph = loss_of, parameters, None
+        self.loss_of, self.parameters, self.recordings = loss_of, parameters, {}
 
     def __call__(self, *batch):
-        if self.graph is None:
-            self.record(batch)
-        torch._foreach_copy_(self.batch, batch)
-        self.graph.replay()
-        return self.result
+        size = batch[0].shape
+        if size not in self.recordings:
+            self.recordings[size] = self.record(batch)
+        graph, held, result = self.recordings[size]
+        torch._foreach_copy_(held, batch)
+        graph.replay()
+        return result
 
     def record(self, batch):
-        self.batch = [x.clone() for x in batch]
+        """-> the graph, the tensors that it reads, and those that it writes."""
+        held = [x.clone() for x in batch]
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(WARM_UPS):
-                gradient(self.loss_of, self.parameters, *self.batch)
+                gradient(self.loss_of, self.parameters, *held)
         torch.cuda.current_stream().wait_stream(aside)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            self.result = gradient(self.loss_of, self.parameters, *self.batch)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            result = gradient(self.loss_of, self.parameters, *held)
+        return graph, held, result

@@ -40,6 +40,8 @@ def parse():
     p.add_argument("--pause", type=float, help="minutes after which this run ends, to be resumed")
     p.add_argument("--batch", type=int, default=64, help="clips a GPU and step")
     p.add_argument("--seconds", type=float, default=4.0, help="length of a clip")
+    p.add_argument("--halved", type=float, default=0.0, metavar="SHARE",
+                   help="of the steps, whose clips are each two of half the length: beginnings weigh more (default: none)")
     p.add_argument("--pairings", type=int, default=1, help="times that speech and noise once drawn are mixed anew")
     p.add_argument("--loss", type=float, nargs=3, default=(100.0, 0.6, 0.15), metavar=("SPECTRAL", "PESQ", "SDR"),
                    help="weights of the parts of the loss (default: %(default)s)")
@@ -115,7 +117,7 @@ class Trainer:
             self.load(args.resume)
         self.networks = self.model.networks()
         if args.compile:
-            self.networks = tuple(torch.compile(network) for network in self.networks)
+            self.networks = tuple(torch.compile(network, dynamic=False) for network in self.networks)
         self.mixer = Mixer(pools_of(args.data, self.device), args.batch * MIXED_AT_ONCE, args.seconds, self.device,
                            args.seed * 1000 + self.rank + 100 * self.step)
         self.mixed = []
@@ -172,7 +174,10 @@ class Trainer:
             sources = self.mixer.sources()
             pairs = [self.mixer.combine(*sources) for _ in range(self.args.pairings)]
             self.mixed = [x for p in pairs for x in zip(*(y.split(self.args.batch) for y in p))]
-        grads, parts = self.gradient(*self.mixed.pop())
+        pair = self.mixed.pop()
+        if int((self.step + 1) * self.args.halved) > int(self.step * self.args.halved):
+            pair = [x.reshape(2 * len(x), -1) for x in pair]
+        grads, parts = self.gradient(*pair)
         flat = torch.cat([g.flatten() for g in torch._foreach_mul(grads, self.shares)])
         if self.world > 1:
             dist.all_reduce(flat)
