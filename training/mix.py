@@ -119,7 +119,7 @@ class Mixer:
         begin = self.uniform(0, self.length / RATE_HZ, n, 1)
         return ((t - begin) / self.uniform(1e-5, rise + 1e-5, n, 1)).clamp(0, 1)
 
-    def some(self, p, gate):
+    def sometimes(self, p, gate):
         """`gate` (n, L) with chance p, else 1."""
         return torch.where(self.chance(p, len(gate)) > 0, gate, 1.0)
 
@@ -234,14 +234,15 @@ class Mixer:
         order = torch.randperm(n, device=self.device, generator=self.g)
         second = noise[torch.randperm(n, device=self.device, generator=self.g)]
         heard, clean = heard[order], clean[order]
-        noise = noise + second * 10 ** (self.uniform(-20, 0, n, 1) / 20) * self.chance(0.45) * self.some(0.4, self.since(n, 0.5))
+        second = second * self.sometimes(0.4, self.since(n, 0.5))
+        noise = noise + second * 10 ** (self.uniform(-20, 0, n, 1) / 20) * self.chance(0.45)
         noise = unit(noise) * 10 ** (-self.uniform(-8, 20, n, 1) / 20) * (1 - self.chance(0.03))
-        noise = noise * self.some(0.06, self.since(n, 0.2))
+        noise = noise * self.sometimes(0.06, self.since(n, 0.2))
         present = 1 - self.chance(0.06)
         clean, noisy = clean * present, heard * present + noise
         level = 10 ** ((-25 + 9 * self.normal(n, 1)).clamp(-55, -8) / 20)
         level = level * torch.where(self.chance(0.1) > 0, self.modulation(n, 4, 4), 1.0)
-        level = level * self.some(0.08, self.since(n))                          # a microphone switched on
+        level = level * self.sometimes(0.08, self.since(n))                     # a microphone switched on
         noisy, clean = noisy * level, clean * level
         peak = noisy.abs().amax(1, keepdim=True) + 1e-6
         limit = torch.where(self.chance(0.05) > 0, peak * self.uniform(0.3, 0.9, n, 1), peak.clamp(max=1.0))
