@@ -8,7 +8,7 @@
 #include <string.h>
 
 const char* const denoise_presets[N_DENOISE_PRESETS] = {
-  "voice", "voice-live", "voice-zero", "voice-studio"};
+  "voice", "voice-live", "voice-zero", "voice-studio", "voice-stage"};
 
 const char* const generate_presets[N_GENERATE_PRESETS] = {"percussion",
                                                           "piano"};

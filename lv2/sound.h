@@ -9,7 +9,7 @@
 #include "voice.h"
 
 /// Number of factory presets of the two kinds of plugins
-#define N_DENOISE_PRESETS 4
+#define N_DENOISE_PRESETS 5
 #define N_GENERATE_PRESETS 2
 #define MAX_FACTORY 8
 

@@ -30,6 +30,9 @@ class Lv2apply(HostTest):
     def test_studio(self):
         self.check(STEREO, 2, "voice-studio", "3")
 
+    def test_stage(self):
+        self.check(MONO, 1, "voice-stage", "4")
+
     def test_options(self):
         path = self.make_input(1)
         wanted = self.process(path, "--strength=0.7", "--max-attenuation=12")

@@ -60,9 +60,9 @@ static const struct {
   uint32_t           n_preset_values; ///< Ports that each of them sets
 } plugins[] = {
   {HOST_MONO, denoise_ports, N_PORTS, 1, 2, denoise_presets, N_DENOISE_PRESETS,
-   6, 5},
+   7, 5},
   {HOST_STEREO, denoise_ports, N_PORTS, 2, 4, denoise_presets,
-   N_DENOISE_PRESETS, 6, 5},
+   N_DENOISE_PRESETS, 7, 5},
   {HOST_GENERATOR, generator_ports, N_GENERATOR_PORTS, 0, 1, generate_presets,
    N_GENERATE_PRESETS, 4, 6},
 };
@@ -176,6 +176,7 @@ static void preset_numbers_are_those_of_the_table(void** state)
   assert_string_equal(denoise_presets[1], "voice-live");
   assert_string_equal(denoise_presets[2], "voice-zero");
   assert_string_equal(denoise_presets[3], "voice-studio");
+  assert_string_equal(denoise_presets[4], "voice-stage");
   assert_string_equal(generate_presets[0], "percussion");
   assert_string_equal(generate_presets[1], "piano");
   for (size_t p = 0; p < N_PLUGINS; ++p) {

@@ -123,6 +123,7 @@ static void the_preset_port_decides_from_the_first_frame(void** state)
   check_preset("voice-live", 1.0f, 384.0f);
   check_preset("voice-zero", 2.0f, 0.0f);
   check_preset("voice-studio", 3.0f, 1536.0f);
+  check_preset("voice-stage", 4.0f, 768.0f);
 }
 
 static void buffers_may_be_shared(void** state)
