@@ -38,9 +38,16 @@ class Muon(torch.optim.Optimizer):
             for shape, params in shapes.items():
                 self.move(params, group["lr"], 0.2 * math.sqrt(max(shape)), group["weight_decay"], group["momentum"])
 
+    def mean_of(self, p):
+        """The running mean of the gradients of p, 0 at first."""
+        state = self.state[p]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(p)
+        return state["momentum_buffer"]
+
     def move(self, params, lr, scale, weight_decay, momentum):
         grads = [p.grad for p in params]
-        means = [self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in params]
+        means = [self.mean_of(p) for p in params]
         torch._foreach_lerp_(means, grads, 1 - momentum)
         update = orthogonalised(torch.stack(torch._foreach_lerp(grads, means, momentum))).float()
         torch._foreach_mul_(params, 1 - lr * weight_decay)
