@@ -119,9 +119,9 @@ class Mixer:
         begin = self.uniform(0, self.length / RATE_HZ, n, 1)
         return ((t - begin) / self.uniform(1e-5, rise + 1e-5, n, 1)).clamp(0, 1)
 
-    def sometimes(self, p, gate):
-        """`gate` (n, L) with chance p, else 1."""
-        return torch.where(self.chance(p, len(gate)) > 0, gate, 1.0)
+    def sometimes(self, p, gain):
+        """`gain` (n, L) with chance p, else 1."""
+        return torch.where(self.chance(p, len(gain)) > 0, gain, 1.0)
 
     def rooms(self, n):
         """Room responses (n, 0.8 s) and their early part: recorded, or sparse echoes and an exponential tail."""
@@ -210,7 +210,7 @@ class Mixer:
         out[where] = made[:len(where)]
         some = torch.randperm(n, device=self.device, generator=self.g)[:round(0.2 * n)]
         out[some] = self.crossed(out[some.roll(1)], out[some])
-        out = out * torch.where(self.chance(0.3) > 0, self.modulation(n, 6, int(self.cpu.integers(4, 24))), 1.0)
+        out = out * self.sometimes(0.3, self.modulation(n, 6, int(self.cpu.integers(4, 24))))
         return unit(out)
 
     def sources(self):
@@ -241,7 +241,7 @@ class Mixer:
         present = 1 - self.chance(0.06)
         clean, noisy = clean * present, heard * present + noise
         level = 10 ** ((-25 + 9 * self.normal(n, 1)).clamp(-55, -8) / 20)
-        level = level * torch.where(self.chance(0.1) > 0, self.modulation(n, 4, 4), 1.0)
+        level = level * self.sometimes(0.1, self.modulation(n, 4, 4))
         level = level * self.sometimes(0.08, self.since(n))                     # a microphone switched on
         noisy, clean = noisy * level, clean * level
         peak = noisy.abs().amax(1, keepdim=True) + 1e-6
