@@ -48,6 +48,7 @@ typedef struct {
   const float*   scales; ///< (n_out), 0 in the padding
   const int32_t* sums;   ///< (n_in / SLICE, rounded up; sum_step): of the codes
   size_t         sum_step;
+  bool           coarse; ///< 8 bits of an input do, if its kernels gain by it
 } maudio_matrix;
 
 /// y (n_rows, n_out) = [y +] bias + x (n_rows, n_in) * w (n_in, n_out)

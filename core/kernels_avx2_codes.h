@@ -20,7 +20,8 @@
 // Of 8 outputs. They share 16 registers with codes, activations and products
 #define CODES_SUMS 12
 #define CODES_ROWS 6
-#define CODES_PANELS(rows) ((rows) == 1 ? 4 : (rows) == 2 ? 2 : 1)
+#define CODES_COARSE false // No product of bytes is exact
+#define CODES_PANELS(rows, coarse) ((rows) == 1 ? 4 : (rows) == 2 ? 2 : 1)
 
 // Inputs of one scale, whose sums cannot overflow: 512 * 128 * 32767 < 2^31
 #define CODES_PART 512
@@ -95,8 +96,9 @@ INLINE float make_integers(const float* x, size_t n, int16_t* to)
 }
 
 /// Make row `i` of `q`
-INLINE void codes_row(const float* x, integers* q, size_t i)
+INLINE void codes_row(const float* x, integers* q, size_t i, bool coarse)
 {
+  (void)coarse;
   for (size_t k = 0; k < q->n; k += CODES_PART) {
     const size_t n = q->n - k < CODES_PART ? q->n - k : CODES_PART;
     q->scales[i][k / CODES_PART] = make_integers(x + k, n, &q->values[i][k]);
@@ -164,8 +166,10 @@ INLINE void codes_tile(const maudio_gemm* g,
                        size_t             r,
                        size_t             p,
                        const size_t       rows,
-                       const size_t       panels)
+                       const size_t       panels,
+                       const bool         coarse)
 {
+  (void)coarse;
   const size_t  vecs = 2 * panels;
   const size_t  step = g->w.panel_step;
   const int8_t* w    = g->w.codes + p * step + q->first * MAUDIO_LANES;

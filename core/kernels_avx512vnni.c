@@ -1,9 +1,10 @@
-/* As avx512, but weights in int8 meet activations in 16-bit integers.
+/* As avx512, but weights in int8 meet activations in integers of 16 bits, or of
+ * 8 where a matrix is coarse.
  *
- * An activation is scale * (256 high + low - 32768), with a scale for each row
- * and slice of inputs, and each of its bytes is multiplied with four codes by
- * one instruction. Integers are summed exactly, so here, too, the shape of a
- * tile does not show in the result.
+ * An activation is scale * (256 high + low - 32768), coarse scale * (high -
+ * 128), with a scale for each row and slice of inputs, and each of its bytes is
+ * multiplied with four codes by one instruction. Integers are summed exactly,
+ * so here, too, the shape of a tile does not show in the result.
  */
 #include "kernels_avx512.h"
 
@@ -14,8 +15,11 @@
 #include <string.h>
 
 #define CODES_ROWS 6
-#define CODES_SUMS 12 // Of each byte
-#define CODES_PANELS(rows) (CODES_SUMS / (rows) < 8 ? CODES_SUMS / (rows) : 8)
+#define CODES_SUMS 24 // Of all bytes
+#define CODES_COARSE true
+#define CODES_TILE(rows, coarse) (CODES_SUMS / ((coarse) ? 1 : 2) / (rows))
+#define CODES_PANELS(rows, coarse) \
+  (CODES_TILE(rows, coarse) < 8 ? CODES_TILE(rows, coarse) : 8)
 
 /// Some rows of activations in integers, a slice of their inputs
 typedef struct {
@@ -74,29 +78,42 @@ INLINE void store_bytes(const __m512i* values, uint8_t* high, uint8_t* low)
   _mm512_storeu_si512(low, _mm512_permutexvar_epi32(order, lows));
 }
 
-/// Make row `i` of `q` from floats
-INLINE void codes_row(const float* x, integers* q, size_t i)
+/// Write 64 integers, in 4 vectors, that are from -127 to 127, plus 128
+INLINE void store_coarse(const __m512i* values, uint8_t* high)
 {
+  const __m512i order =
+    _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i all =
+    _mm512_packs_epi16(_mm512_packs_epi32(values[0], values[1]),
+                       _mm512_packs_epi32(values[2], values[3]));
+  _mm512_storeu_si512(high,
+                      _mm512_permutexvar_epi32(
+                        order, _mm512_xor_si512(all, _mm512_set1_epi8(-128))));
+}
+
+/// Make row `i` of `q` from floats
+INLINE void codes_row(const float* x, integers* q, size_t i, bool coarse)
+{
+  const float  top     = coarse ? 127.0f : 32767.0f;
   const float  most    = greatest(x, q->n);
   const bool   usual   = most > 1e-30f && most < INFINITY;
-  const __m512 inverse = _mm512_set1_ps(usual ? 32767.0f / most : 0.0f);
-  q->scales[i]         = usual ? most / 32767.0f : most < 1.0f ? 0.0f : NAN;
-  size_t k             = 0;
-  for (; k + 64 <= q->n; k += 64) {
-    __m512i values[4];
+  const __m512 inverse = _mm512_set1_ps(usual ? top / most : 0.0f);
+  q->scales[i]         = usual ? most * (1.0f / top) : most < 1.0f ? 0.0f : NAN;
+  for (size_t k = 0; k < q->n; k += 64) {
+    const bool whole = k + 64 <= q->n;
+    __m512i    values[4];
     UNROLL
     for (size_t v = 0; v < 4; ++v) {
-      values[v] = _mm512_cvtps_epi32(_mm512_loadu_ps(x + k + 16 * v) * inverse);
+      const size_t at = k + 16 * v;
+      const __m512 in =
+        whole ? _mm512_loadu_ps(x + at) : load_some(x, at, q->n);
+      values[v] = _mm512_cvtps_epi32(in * inverse);
     }
-    store_bytes(values, &q->high[i][k], &q->low[i][k]);
-  }
-  if (k < q->n) {
-    __m512i values[4];
-    UNROLL
-    for (size_t v = 0; v < 4; ++v) {
-      values[v] = _mm512_cvtps_epi32(load_some(x, k + 16 * v, q->n) * inverse);
+    if (coarse) {
+      store_coarse(values, &q->high[i][k]);
+    } else {
+      store_bytes(values, &q->high[i][k], &q->low[i][k]);
     }
-    store_bytes(values, &q->high[i][k], &q->low[i][k]);
   }
 }
 
@@ -114,7 +131,8 @@ INLINE void multiply_four(__m512i* sums, __m512i bytes, __m512i codes)
   __asm__("vpdpbusd %2, %1, %0" : "+v"(*sums) : "v"(bytes), "v"(codes));
 }
 
-/// Write a tile of outputs from its sums; `adds`, constant, to what is there
+/// Write a tile of outputs from its sums, `low` NULL if coarse; `adds`,
+/// constant, to what is there
 INLINE void codes_finish(const maudio_gemm* g,
                          const integers*    q,
                          size_t             r,
@@ -139,11 +157,12 @@ INLINE void codes_finish(const maudio_gemm* g,
       bias ? _mm512_loadu_ps(bias + v * MAUDIO_LANES) : _mm512_setzero_ps();
     UNROLL
     for (size_t i = 0; i < rows; ++i) {
-      const size_t s  = i * panels + v;
-      float* const to = y + i * stride + v * MAUDIO_LANES;
-      const __m512 total =
-        _mm512_fmadd_ps(_mm512_cvtepi32_ps(high[s]), _mm512_set1_ps(256.0f),
-                        _mm512_cvtepi32_ps(low[s]));
+      const size_t s     = i * panels + v;
+      float* const to    = y + i * stride + v * MAUDIO_LANES;
+      const __m512 highs = _mm512_cvtepi32_ps(high[s]);
+      const __m512 total = low ? _mm512_fmadd_ps(highs, _mm512_set1_ps(256.0f),
+                                                 _mm512_cvtepi32_ps(low[s]))
+                               : highs;
       const __m512 start = starts ? _mm512_set1_ps(starts[i]) : all;
       const __m512 value = _mm512_fmadd_ps(total, scale * q->scales[i], start);
       _mm512_storeu_ps(to, adds ? _mm512_add_ps(value, _mm512_loadu_ps(to))
@@ -159,7 +178,8 @@ INLINE void codes_tile(const maudio_gemm* g,
                        size_t             r,
                        size_t             p,
                        const size_t       rows,
-                       const size_t       panels)
+                       const size_t       panels,
+                       const bool         coarse)
 {
   const size_t   step = g->w.panel_step;
   const int8_t*  w    = g->w.codes + p * step + q->first * MAUDIO_LANES;
@@ -186,19 +206,21 @@ INLINE void codes_tile(const maudio_gemm* g,
     UNROLL
     for (size_t i = 0; i < rows; ++i) {
       const __m512i x_high = splat_four(&q->high[i][k]);
-      const __m512i x_low  = splat_four(&q->low[i][k]);
+      const __m512i x_low  = coarse ? x_high : splat_four(&q->low[i][k]);
       UNROLL
       for (size_t v = 0; v < panels; ++v) {
         const size_t s = i * panels + v;
         multiply_four(&high[s], x_high, codes[v]);
-        multiply_four(&low[s], x_low, codes[v]);
+        if (!coarse) {
+          multiply_four(&low[s], x_low, codes[v]);
+        }
       }
     }
   }
   if (g->add || q->first) {
-    codes_finish(g, q, r, p, rows, panels, high, low, true);
+    codes_finish(g, q, r, p, rows, panels, high, coarse ? NULL : low, true);
   } else {
-    codes_finish(g, q, r, p, rows, panels, high, low, false);
+    codes_finish(g, q, r, p, rows, panels, high, coarse ? NULL : low, false);
   }
 }
 

@@ -90,7 +90,8 @@ maudio_status maudio_packing_new(maudio_binding*    binding,
                                     .codes      = packing->codes,
                                     .scales     = packing->scales,
                                     .sums       = packing->sums,
-                                    .sum_step   = n_pad};
+                                    .sum_step   = n_pad,
+                                    .coarse     = binding->coarse};
   return packing->data || (packing->codes && packing->scales && packing->sums)
            ? MAUDIO_SUCCESS
            : maudio_binding_no_memory(binding, name);

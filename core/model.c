@@ -187,6 +187,7 @@ maudio_status maudio_model_build(maudio_config*  config,
                                      .d_model = made->config.d_model,
                                      .n_bands =
                               is_spectral ? made->config.spectral.n_bands : 1,
+                                     .coarse   = is_spectral,
                                      .norm_eps = made->config.norm_eps,
                                      .error    = error};
   const maudio_status status      = bind_all(made, &binding, label);

@@ -27,6 +27,7 @@ typedef struct {
   const char*           prefix;  ///< Put before names: "backbone.layers.0."
   size_t                d_model;
   size_t                n_bands;
+  bool                  coarse; ///< As in maudio_matrix, for those in int8
   float                 norm_eps;
   uint64_t              n_parameters; ///< Counts the weights that are read
   maudio_error*         error;

@@ -196,7 +196,7 @@ static void coded_free(const coded_gemm* c)
 }
 
 /// Check an output against the exact one: floats are rounded at each step,
-/// 16-bit activations once
+/// activations once, to 16 bits or 8
 static void check_coded_output(const coded_gemm*     c,
                                const maudio_kernels* kernels,
                                size_t                r,
@@ -215,7 +215,9 @@ static void check_coded_output(const coded_gemm*     c,
     weight += fabs(w);
   }
   const double rounding = 1.2e-7 * (double)(n_in + 8) * size;
-  const double integers = kernels->code_group > 1 ? weight / 65000.0 : 0.0;
+  const double finest   = kernels->code_group > 1 ? 65000.0 : INFINITY;
+  const bool   is_bytes = c->gemm.w.coarse && kernels->code_group == 4;
+  const double integers = weight / (is_bytes ? 253.0 : finest);
   const double error    = fabs(c->y[r * c->gemm.w.n_out + o] - exact);
   if (!(error <= rounding + integers)) {
     fail_msg("%s, %zu inputs: (%zu, %zu) is off by %g, allowed %g",
@@ -226,11 +228,13 @@ static void check_coded_output(const coded_gemm*     c,
 static void check_gemm_codes(const maudio_kernels* kernels,
                              size_t                n_rows,
                              size_t                n_in,
-                             size_t                n_out)
+                             size_t                n_out,
+                             bool                  coarse)
 {
   coded_gemm   c   = coded_new(kernels, n_rows, n_in, n_out);
   const size_t n_y = n_rows * n_out;
   float* const y   = (float*)new_bytes(n_y * sizeof(float));
+  c.gemm.w.coarse  = coarse;
 
   // Adding to what is there
   memcpy(y, c.y, n_y * sizeof(float));
@@ -274,7 +278,8 @@ static void gemm_of_codes_does_not_depend_on_rows(void** state)
       for (size_t i = 0; i < 5; ++i) {
         const size_t n_sizes = n_ins[i] > MAUDIO_SLICE ? 2 : 5;
         for (size_t o = 0; o < n_sizes; ++o) {
-          check_gemm_codes(*k, n_rows, n_ins[i], n_outs[o]);
+          check_gemm_codes(*k, n_rows, n_ins[i], n_outs[o], false);
+          check_gemm_codes(*k, n_rows, n_ins[i], n_outs[o], true);
         }
       }
     }
@@ -312,6 +317,8 @@ static void gemm_in_panels_is_the_same(void** state)
       // Codes in several slices, and floats
       coded_gemm c = coded_new(*k, n_rows, 2 * MAUDIO_SLICE + 20, 160);
       check_panels(*k, &c.gemm);
+      c.gemm.w.coarse = true;
+      check_panels(*k, &c.gemm);
       const size_t n       = c.gemm.w.n_in * c.gemm.w.n_out;
       float* const weights = (float*)new_bytes(n * sizeof(float));
       fill(weights, n);
@@ -326,11 +333,12 @@ static void gemm_in_panels_is_the_same(void** state)
 }
 
 /// Rows of zeros, of almost nothing, and that are not finite: `at` one input
-static void check_any_row(const maudio_kernels* kernels, size_t at)
+static void check_any_row(const maudio_kernels* kernels, size_t at, bool coarse)
 {
   enum { N_IN = 519, N_OUT = 32 };
   static const float values[] = {0.0f, 1e-38f, 1e30f, INFINITY, NAN};
   coded_gemm         c        = coded_new(kernels, 5, N_IN, N_OUT);
+  c.gemm.w.coarse             = coarse;
   for (size_t o = 0; o < N_OUT; ++o) {
     c.scales[o] = 1e-4f;
   }
@@ -356,36 +364,45 @@ static void gemm_of_codes_takes_any_row(void** state)
 {
   (void)state;
   for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
-    check_any_row(*k, 3);
-    check_any_row(*k, 515);
+    for (int coarse = 0; coarse < 2; ++coarse) {
+      check_any_row(*k, 3, coarse);
+      check_any_row(*k, 515, coarse);
+    }
   }
 }
 
 /// All codes and activations at their greatest, whose products have one sign
+static void check_greatest(const maudio_kernels* kernels, bool coarse)
+{
+  enum { N_ROWS = 7, N_IN = 2 * MAUDIO_SLICE, N_OUT = 96 };
+  coded_gemm c    = coded_new(kernels, N_ROWS, N_IN, N_OUT);
+  c.gemm.w.coarse = coarse;
+  memset(c.packed, -128, (size_t)N_IN * N_OUT);
+  for (size_t o = 0; o < N_OUT; ++o) {
+    c.scales[o] = 1.0f;
+    c.bias[o]   = 0.0f;
+    for (size_t i = 0; i < N_IN / MAUDIO_SLICE; ++i) {
+      c.sums[i * N_OUT + o] = -128 * MAUDIO_SLICE;
+    }
+  }
+  for (size_t i = 0; i < N_ROWS * c.gemm.x_stride - 3; ++i) {
+    c.x[i] = i / c.gemm.x_stride % 2 ? 0.7f : -0.7f;
+  }
+  kernels->gemm(&c.gemm);
+  for (size_t i = 0; i < (size_t)N_ROWS * N_OUT; ++i) {
+    const float sign = i / N_OUT % 2 ? -1.0f : 1.0f;
+    const float sum  = sign * 0.7f * 128.0f * N_IN;
+    assert_true(fabsf(c.y[i] - sum) <= 1e-4f * fabsf(sum));
+  }
+  coded_free(&c);
+}
+
 static void sums_of_codes_do_not_overflow(void** state)
 {
   (void)state;
-  enum { N_ROWS = 7, N_IN = 2 * MAUDIO_SLICE, N_OUT = 96 };
   for (const maudio_kernels* const* k = golden_kernels(); *k; ++k) {
-    coded_gemm c = coded_new(*k, N_ROWS, N_IN, N_OUT);
-    memset(c.packed, -128, (size_t)N_IN * N_OUT);
-    for (size_t o = 0; o < N_OUT; ++o) {
-      c.scales[o] = 1.0f;
-      c.bias[o]   = 0.0f;
-      for (size_t i = 0; i < N_IN / MAUDIO_SLICE; ++i) {
-        c.sums[i * N_OUT + o] = -128 * MAUDIO_SLICE;
-      }
-    }
-    for (size_t i = 0; i < N_ROWS * c.gemm.x_stride - 3; ++i) {
-      c.x[i] = i / c.gemm.x_stride % 2 ? 0.7f : -0.7f;
-    }
-    (*k)->gemm(&c.gemm);
-    for (size_t i = 0; i < (size_t)N_ROWS * N_OUT; ++i) {
-      const float sign = i / N_OUT % 2 ? -1.0f : 1.0f;
-      const float sum  = sign * 0.7f * 128.0f * N_IN;
-      assert_true(fabsf(c.y[i] - sum) <= 1e-4f * fabsf(sum));
-    }
-    coded_free(&c);
+    check_greatest(*k, false);
+    check_greatest(*k, true);
   }
 }
 
