@@ -9,6 +9,7 @@
 #define VEC_ROUNDS_ONCE
 #define VEC_MAX(a, b) ((vec)_mm256_max_ps(a, b))
 #define VEC_MIN(a, b) ((vec)_mm256_min_ps(a, b))
+#define VEC_RSQRT(a) (1.0f / (vec)_mm256_sqrt_ps(a))
 #define GEMM_SUMS 12
 #define GEMM_TALL 6
 #define GEMM_CODES gemm_integers

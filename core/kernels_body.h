@@ -11,7 +11,7 @@
  *
  * where the instruction set has better ones than kernels_vector.h,
  *
- * VEC_MAX, VEC_MIN, VEC_DIVIDE,
+ * VEC_MAX, VEC_MIN, VEC_DIVIDE, VEC_RSQRT,
  *
  * and for weights in int8 either
  *
@@ -223,8 +223,8 @@ INLINE void norm_rows(const size_t rows,
 {
   const float share = 1.0f / (float)n;
   vec         squares[NORM_ROWS];
-  vec         scales[NORM_ROWS];
-  size_t      i = 0;
+  float       scales[MAUDIO_LANES] = {0.0f}; // Whole vectors
+  size_t      i                    = 0;
   UNROLL
   for (size_t r = 0; r < rows; ++r) {
     squares[r] = splat(0.0f);
@@ -242,14 +242,18 @@ INLINE void norm_rows(const size_t rows,
     for (size_t k = i; k < n; ++k) {
       total += x[r * stride + k] * x[r * stride + k];
     }
-    scales[r] = splat(1.0f / sqrtf(total * share + eps));
+    scales[r] = total * share + eps;
+  }
+  UNROLL
+  for (size_t r = 0; r < rows; r += VEC_LANES) {
+    store(scales + r, VEC_RSQRT(load(scales + r)));
   }
   for (i = 0; i < n; i += VEC_LANES) {
     const vec w = load(weight + i);
     UNROLL
     for (size_t r = 0; r < rows; ++r) {
       const size_t at = r * stride + i;
-      store(y + at, load(x + at) * scales[r] * w);
+      store(y + at, load(x + at) * splat(scales[r]) * w);
     }
   }
 }
@@ -258,18 +262,20 @@ static void rms_norm(size_t       n_rows,
                      size_t       stride,
                      const float* x,
                      const float* weight,
-                     size_t       n,
+                     size_t       n_in,
                      float        eps,
                      float*       y)
 {
   size_t r = 0;
-  for (; r + NORM_ROWS <= n_rows; r += NORM_ROWS) {
-    const size_t at = r * stride;
-    norm_rows(NORM_ROWS, stride, x + at, weight, n, eps, y + at);
+#define ROWS(n)                                                              \
+  for (; r + (n) <= n_rows; r += (n)) {                                      \
+    norm_rows(n, stride, x + r * stride, weight, n_in, eps, y + r * stride); \
   }
-  for (; r < n_rows; ++r) {
-    norm_rows(1, stride, x + r * stride, weight, n, eps, y + r * stride);
-  }
+  ROWS(NORM_ROWS)
+  ROWS(NORM_ROWS / 2)
+  ROWS(NORM_ROWS / 4)
+  ROWS(1)
+#undef ROWS
 }
 
 static void features(float  compress,

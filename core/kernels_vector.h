@@ -12,6 +12,7 @@
 #include "kernels.h"
 #include "kernels_inline.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -85,6 +86,19 @@ static inline vec select(vec_int mask, vec a, vec b)
 // a / b for b from 1 on, perhaps 0 where 1 / b is denormal
 #ifndef VEC_DIVIDE
 #  define VEC_DIVIDE(a, b) ((a) / (b))
+#endif
+
+// 1 / square root
+#ifndef VEC_RSQRT
+#  define VEC_RSQRT(a) inverse_root(a)
+
+static inline vec inverse_root(vec a)
+{
+  for (size_t i = 0; i < VEC_LANES; ++i) {
+    a[i] = 1.0f / sqrtf(a[i]);
+  }
+  return a;
+}
 #endif
 
 /// Return the sum of the lanes, halving the vector each time
