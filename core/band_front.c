@@ -167,21 +167,57 @@ static void run_out(const maudio_band_front* front,
                                       .y_stride = front->n_mask});
 }
 
-/// Square the magnitudes of a mask; taps are scaled by what their bin is
-static void square_mask(const maudio_band_front* front, float* restrict mask)
+/// Bins of a mask at a time
+#define N_GAINS 256
+
+/// gains (n padded): what magnitudes of n bins of a mask, 1 not yet added, are
+/// multiplied by to be raised
+static void make_gains(const maudio_band_front* front,
+                       size_t                   n,
+                       const float* restrict mask,
+                       float* restrict gains)
+{
+  const size_t n_pad = maudio_pad(n);
+  for (size_t k = 0; k < n; ++k) {
+    const float re = 1.0f + mask[2 * k];
+    const float im = mask[2 * k + 1];
+    gains[k]       = re * re + im * im;
+  }
+  if (front->mask_power == 2.0f) {
+    for (size_t k = 0; k < n; ++k) {
+      gains[k] = sqrtf(gains[k]);
+    }
+    return;
+  }
+  for (size_t k = 0; k < n_pad; ++k) {
+    gains[k] = k < n ? gains[k] + 1e-12f : 1.0f;
+  }
+  front->kernels->log(n_pad, gains);
+  for (size_t k = 0; k < n_pad; ++k) {
+    gains[k] *= 0.5f * (front->mask_power - 1.0f);
+  }
+  front->kernels->exp(n_pad, gains);
+}
+
+/// Raise the magnitudes of a mask to its power; taps are scaled by what their
+/// bin is
+static void raise_mask(const maudio_band_front* front, float* restrict mask)
 {
   const size_t n_bins   = front->edges[front->n_bands];
   const size_t n_filter = front->edges[front->n_filter_bands];
   float*       taps     = mask + 2 * n_bins;
+  float        gains[N_GAINS];
   for (size_t k = 0; k < n_bins; ++k) {
-    const float re        = 1.0f + mask[2 * k];
-    const float im        = mask[2 * k + 1];
-    const float magnitude = sqrtf(re * re + im * im);
-    mask[2 * k]           = magnitude * re - 1.0f;
-    mask[2 * k + 1]       = magnitude * im;
+    if (k % N_GAINS == 0) {
+      make_gains(front, n_bins - k < N_GAINS ? n_bins - k : N_GAINS,
+                 mask + 2 * k, gains);
+    }
+    const float gain = gains[k % N_GAINS];
+    mask[2 * k]      = gain * (1.0f + mask[2 * k]) - 1.0f;
+    mask[2 * k + 1] *= gain;
     if (k < n_filter) {
       for (size_t i = 0; i < front->n_tap_parts; ++i) {
-        *taps++ *= magnitude;
+        *taps++ *= gain;
       }
     }
   }
@@ -202,7 +238,7 @@ void maudio_band_front_out(const maudio_band_front* front,
     run_out(front, n_frames, &front->filter_weight[s], s,
             taps + front->n_tap_parts * front->edges[s], x, mask);
   }
-  for (size_t i = 0; front->mask_power == 2 && i < n_frames; ++i) {
-    square_mask(front, mask + i * front->n_mask);
+  for (size_t i = 0; front->mask_power != 1.0f && i < n_frames; ++i) {
+    raise_mask(front, mask + i * front->n_mask);
   }
 }

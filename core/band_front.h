@@ -23,7 +23,7 @@ typedef struct {
   const float*         out_bias;       ///< (2K + 2PF)
   size_t               n_filter_bands; ///< Bands that F is the end of, or 0
   size_t               n_tap_parts;    ///< 2P
-  uint32_t             mask_power;     ///< 1 or 2
+  float                mask_power;     ///< From 1 on
   const maudio_matrix* filter_weight;  ///< (n_filter_bands) of (D, 2P * bins)
 } maudio_band_front;
 

@@ -192,12 +192,12 @@ read_front_end(maudio_reader* r, const json_t* root, maudio_spectral_config* c)
   }
   c->n_bins = window / 2 + 1;
   read_band_edges(r, json, c);
-  c->mask_power = maudio_reader_integer(r, json, "mask_power", 1, 1, 2);
+  c->mask_power = (float)maudio_reader_number(r, json, "mask_power", 1, 1, 4);
   c->lookahead =
     maudio_reader_integer(r, json, "lookahead", 0, 0, MAUDIO_MAX_LOOKAHEAD);
   const json_t* const filter = json_object_get(json, "filter");
   if (json_object_get(root, "steer") &&
-      (filter || c->mask_power != 1 || c->lookahead)) {
+      (filter || c->mask_power != 1.0f || c->lookahead)) {
     maudio_reader_fail(r,
                        filter         ? "filter"
                        : c->lookahead ? "lookahead"

@@ -95,7 +95,7 @@ typedef struct {
   uint32_t  n_bins;      ///< Bins of a spectrum at rate_hz
   uint32_t  n_bands;     ///< Bands the bins are split into
   uint32_t* band_edges;  ///< n_bands + 1 bins, increasing from 0 to n_bins
-  uint32_t  mask_power;  ///< Power that magnitudes of the mask are raised to
+  float     mask_power;  ///< Power that magnitudes of the mask are raised to
   uint32_t  lookahead;   ///< Hops after a frame that its mask is made of, too
   maudio_filter_config filter; ///< Of frames before and after
 } maudio_spectral_config;

@@ -137,7 +137,7 @@ maudio_status gpu_format_new(const maudio_config* config,
   f->spectral.n_kept       = (int)maudio_deep_filter_reach(&host);
   f->spectral.kept_bins =
     host.lookahead ? (int)host.n_bins : (int)host.n_filtered;
-  f->spectral.mask_power  = (int)config->spectral.mask_power;
+  f->spectral.mask_power  = config->spectral.mask_power;
   f->spectral.compress    = host.compress;
   f->spectral.power_floor = host.power_floor;
   f->spectral.power_scale =

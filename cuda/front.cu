@@ -85,22 +85,25 @@ __launch_bounds__(N_THREADS) void features_kernel(gpu_spectral    s,
   }
 }
 
-__global__ __launch_bounds__(N_THREADS) void square_kernel(gpu_spectral    s,
-                                                           gpu_front_batch b,
-                                                           float*  masks,
-                                                           int64_t stride)
+__global__ __launch_bounds__(N_THREADS) void raise_kernel(gpu_spectral    s,
+                                                          gpu_front_batch b,
+                                                          float*          masks,
+                                                          int64_t stride)
 {
-  float* const mask   = masks + (b.first_frame + blockIdx.x) * stride;
-  const int    n_taps = 2 * (int)s.filter.n_delays;
+  float* const mask     = masks + (b.first_frame + blockIdx.x) * stride;
+  const int    n_taps   = 2 * (int)s.filter.n_delays;
+  const float  exponent = 0.5f * (s.mask_power - 1.0f);
   for (int k = threadIdx.x; k < s.n_model_bins; k += N_THREADS) {
-    const float2 m         = mask_bin(mask, k);
-    const float  magnitude = sqrtf(power(m));
-    mask[2 * k]            = magnitude * m.x - 1.0f;
-    mask[2 * k + 1]        = magnitude * m.y;
+    const float2 m    = mask_bin(mask, k);
+    const float  gain = s.mask_power == 2.0f
+                          ? sqrtf(power(m))
+                          : expf(exponent * logf(power(m) + 1e-12f));
+    mask[2 * k]       = gain * m.x - 1.0f;
+    mask[2 * k + 1]   = gain * m.y;
     if (k < (int)s.filter.n_bins) {
       float* const taps = mask + 2 * s.n_model_bins + k * n_taps;
       for (int i = 0; i < n_taps; ++i) {
-        taps[i] *= magnitude;
+        taps[i] *= gain;
       }
     }
   }
@@ -256,14 +259,14 @@ void gpu_front_features(const gpu_spectral*    spectral,
              *spectral, *batch, spectra, features, stride);
 }
 
-void gpu_front_square(const gpu_spectral*    spectral,
-                      const gpu_front_batch* batch,
-                      float*                 mask,
-                      int64_t                stride,
-                      cudaStream_t           stream)
+void gpu_front_raise(const gpu_spectral*    spectral,
+                     const gpu_front_batch* batch,
+                     float*                 mask,
+                     int64_t                stride,
+                     cudaStream_t           stream)
 {
-  if (spectral->mask_power == 2) {
-    GPU_LAUNCH(square_kernel, (unsigned)batch->n_frames, N_THREADS, 0, stream,
+  if (spectral->mask_power != 1.0f) {
+    GPU_LAUNCH(raise_kernel, (unsigned)batch->n_frames, N_THREADS, 0, stream,
                *spectral, *batch, mask, stride);
   }
 }

@@ -35,7 +35,7 @@ typedef struct {
   int                  kept_bins;  ///< Of each, from the lowest on
   int                  n_filtered; ///< Bins that taps on other frames add to
   maudio_filter_config filter;
-  int                  mask_power; ///< 1 or 2
+  float                mask_power; ///< From 1 on
 
   const float*              analysis;
   const float*              synthesis;
@@ -99,13 +99,13 @@ void gpu_front_features(const gpu_spectral*    spectral,
                         int64_t                stride,
                         cudaStream_t           stream);
 
-/// Square the magnitudes of the batch's masks, and scale taps by what their bin
-/// is, where the model has it so
-void gpu_front_square(const gpu_spectral*    spectral,
-                      const gpu_front_batch* batch,
-                      float*                 mask,
-                      int64_t                stride,
-                      cudaStream_t           stream);
+/// Raise the magnitudes of the batch's masks to the power that the model has,
+/// and scale taps by what their bin is
+void gpu_front_raise(const gpu_spectral*    spectral,
+                     const gpu_front_batch* batch,
+                     float*                 mask,
+                     int64_t                stride,
+                     cudaStream_t           stream);
 
 /// What the gains above the trained band are made of, high (frames), where it
 /// ends below the rate's; the noise moves on

@@ -91,7 +91,7 @@ static void synthesise(maudio_cuda_engine* e, const gpu_group* group)
   gpu_high* const     high    = (gpu_high*)e->high.data;
   const int64_t       stride  = (int64_t)gpu_network_out(e->network);
   if (group->front.n_frames) {
-    gpu_front_square(s, &group->front, mask, stride, e->compute);
+    gpu_front_raise(s, &group->front, mask, stride, e->compute);
     if (s->high.n_bands) {
       gpu_front_high(s, &group->front, spectra, mask, stride, high, e->compute);
     }

@@ -138,20 +138,22 @@ static void a_filter_needs_a_mask(void** state)
     "steer lack");
 }
 
-static void a_mask_may_be_squared(void** state)
+static void a_mask_may_be_raised(void** state)
 {
   (void)state;
   maudio_config config;
   assert_int_equal(parse("", "", &config, NULL), MAUDIO_SUCCESS);
-  assert_int_equal(config.spectral.mask_power, 1);
+  assert_true(config.spectral.mask_power == 1.0f);
   maudio_config_clear(&config);
   assert_int_equal(
-    parse("\"filter\": {", "\"mask_power\": 2, \"filter\": {", &config, NULL),
+    parse("\"filter\": {", "\"mask_power\": 2.5, \"filter\": {", &config, NULL),
     MAUDIO_SUCCESS);
-  assert_int_equal(config.spectral.mask_power, 2);
+  assert_true(config.spectral.mask_power == 2.5f);
   maudio_config_clear(&config);
-  check_refused("\"filter\": {", "\"mask_power\": 3, \"filter\": {",
-                "f.st: front_end.mask_power is 3, expected 1 to 2");
+  check_refused("\"filter\": {", "\"mask_power\": 4.5, \"filter\": {",
+                "f.st: front_end.mask_power is 4.5, expected 1 to 4");
+  check_refused("\"filter\": {", "\"mask_power\": 0.5, \"filter\": {",
+                "f.st: front_end.mask_power is 0.5, expected 1 to 4");
 }
 
 static void frames_to_come_have_to_be_heard(void** state)
@@ -197,7 +199,7 @@ int main(void)
     cmocka_unit_test(without_one_there_is_none),
     cmocka_unit_test(other_values_are_refused),
     cmocka_unit_test(a_filter_needs_a_mask),
-    cmocka_unit_test(a_mask_may_be_squared),
+    cmocka_unit_test(a_mask_may_be_raised),
     cmocka_unit_test(frames_to_come_have_to_be_heard)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

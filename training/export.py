@@ -1,6 +1,6 @@
 """Write a model file (docs/model-format.md) from a checkpoint of train.py or sample_train.py.
 
-    python training/export.py RUN/checkpoint.pt [RUN2/checkpoint.pt ...] voice.safetensors [--dtype float16]
+    python training/export.py RUN/checkpoint.pt [RUN2/checkpoint.pt ...] voice.safetensors [--dtype float16] [--mask-power 2.2]
 
 Of several checkpoints of one network the mean of the weights is written.
 """
@@ -36,6 +36,7 @@ def main():
     p.add_argument("checkpoints", nargs="+", metavar="checkpoint")
     p.add_argument("model", help="the file to write")
     p.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32", help="of large matrices")
+    p.add_argument("--mask-power", type=float, help="that a denoiser has from now on, in place of the one it was trained with")
     args = p.parse_args()
     loaded = [torch.load(path, map_location="cpu", weights_only=True) for path in args.checkpoints]
     saved = loaded[-1]
@@ -44,7 +45,10 @@ def main():
             "jump", "seed")
     training = {"steps": [c["step"] for c in loaded], "minutes": [round(c["elapsed"] / 60, 1) for c in loaded],
                 **{k: saved["args"][k] for k in kept if k in saved["args"]}}
-    export(args.model, {**saved["config"], "training": training}, mean, args.dtype)
+    cfg = {**saved["config"], "training": training}
+    if args.mask_power:
+        cfg |= {"format_version": "1.4", "front_end": {**cfg["front_end"], "mask_power": args.mask_power}}
+    export(args.model, cfg, mean, args.dtype)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ FILTERED = {**NETWORKS["bands"],
             "front_end": dict(NETWORKS["bands"]["front_end"], mask_power=2,
                               filter={"n_bins": 50, "delays": [1, 2, 5]})}
 AHEAD = {
-    "front_end": dict(FILTERED["front_end"], lookahead=3, filter={"n_bins": 50, "delays": [-3, -1, 2]}),
+    "front_end": dict(FILTERED["front_end"], mask_power=2.2, lookahead=3, filter={"n_bins": 50, "delays": [-3, -1, 2]}),
     "d_model": 12, "blocks": [
         {"mixer": "mamba2", "d_inner": 24, "d_state": 6, "headdim": 8, "bands": [0, 2]},
         {"mixer": "mamba", "d_inner": 20, "d_state": 5, "dt_rank": 2, "bands": [1, 6]},
@@ -130,8 +130,8 @@ def write_front_end(path):
 def write_network(folder, name, cfg, n_samples=8000):
     """The model file, and a signal before and after."""
     front = cfg["front_end"]
-    version = ("1.1" if "steer" in cfg else "1.3" if "lookahead" in front else "1.2" if "filter" in front
-               else model.FORMAT_VERSION)
+    version = ("1.1" if "steer" in cfg else "1.4" if front.get("mask_power", 1) not in (1, 2)
+               else "1.2" if "filter" in front else model.FORMAT_VERSION)
     cfg = {"format_version": version, "name": name, "task": "denoise", "licence": "CC0-1.0",
            "norm_eps": EPS, **cfg, "training": {"command": "golden.py, random weights"}}
     network = denoiser_of(cfg)

@@ -44,11 +44,12 @@ const char* const odd_json =
   " \"n_groups\": 3}]}";
 
 const char* const odd_filter_json =
-  "{\"format_version\": \"1.2\", \"name\": \"odd-filter\","
+  "{\"format_version\": \"1.4\", \"name\": \"odd-filter\","
   " \"task\": \"denoise\", \"front_end\": {\"type\": \"spectral\","
   " \"rate_hz\": 10000, \"window_ms\": 32, \"hop_ms\": 8, \"compress\": 0.3,"
   " \"power_floor\": 1e-10, \"band_edges\": [0, 7, 20, 161],"
-  " \"mask_power\": 2, \"filter\": {\"n_bins\": 161, \"delays\": [2, 3, 4, 6, "
+  " \"mask_power\": 2.3, \"filter\": {\"n_bins\": 161, \"delays\": [2, 3, 4, "
+  "6, "
   "7, 9, 13, 16]}},"
   " \"d_model\": 37, \"norm_eps\": 1e-5, \"blocks\": ["
   "{\"mixer\": \"mamba\", \"d_inner\": 27, \"d_state\": 7, \"dt_rank\": 3}]}";
