@@ -14,7 +14,7 @@ static const char help[] =
   "\n"
   "      --input=DEV           device to hear, see 'maudio devices' (default)\n"
   "      --output=DEV          device to play to (default)\n"
-  "      --preset=NAME         model to use, see 'maudio info' (voice)\n"
+  "      --preset=NAME         model to use, see 'maudio info' (voice-stage)\n"
   "      --model=FILE          model file to use instead of a preset\n"
   "      --strength=S          0 (as the input) to 1 (full effect) (1)\n"
   "      --max-attenuation=DB  remove no more than 0 to 100 dB (100: no "

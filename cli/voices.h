@@ -38,7 +38,7 @@ typedef struct {
  * List a model file, if there is one, and every preset; or complain and return
  * false.
  *
- * @param preset To begin with; NULL for the default, "voice".
+ * @param preset To begin with; NULL for the default, "voice-stage".
  * @param file A model file to begin with, or NULL.
  */
 bool voices_find(voice_list* list, const char* preset, const char* file);

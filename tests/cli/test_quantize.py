@@ -18,7 +18,7 @@ PRESETS = os.path.join(TESTS, "..", "presets")
 LOGIT_ERRORS = {"mamba": 0.018, "mamba2": 0.032, "jamba": 0.09, "bamba": 0.032, "nemotron_h": 0.036}
 
 # Least scale-invariant ratio of the output with float32 to the difference, in dB
-PRESET_RATIOS_DB = {"voice": 38, "voice-stage": 38, "voice-live": 38, "voice-zero": 37, "voice-studio": 38}
+PRESET_RATIOS_DB = {"voice": 37, "voice-stage": 36, "voice-live": 38, "voice-zero": 37, "voice-studio": 40}
 
 try:
     import safetensors
@@ -129,7 +129,7 @@ class Quantize(CommandTest):
                 model = os.path.join(PRESETS, f"{name}.safetensors")
                 self.quantize(model, "int8.safetensors")
                 ratio = os.path.getsize(self.work("int8.safetensors")) / float32_bytes(model)
-                self.assertLess(ratio, 0.31)
+                self.assertLess(ratio, 0.32)
                 signals = []
                 for file in (model, "int8.safetensors"):
                     self.assertEqual(self.run_command("process", "--model", file, noisy, "out.wav").returncode, 0)

@@ -19,7 +19,7 @@ STEREO = "urn:maudio:denoise-stereo"
 GENERATOR = "urn:maudio:generator"
 TIERS = os.path.join(ROOT, "tests", "golden", "network_tiers.safetensors")
 # At 48 kHz, in the order of the numbers of the plugin's port
-LATENCY_FRAMES = {"voice": 768, "voice-live": 384, "voice-zero": 0, "voice-studio": 1536, "voice-stage": 768}
+LATENCY_FRAMES = {"voice": 1536, "voice-live": 384, "voice-zero": 0, "voice-studio": 1536, "voice-stage": 768}
 
 NULL_DBFS = -90.0
 

@@ -81,13 +81,13 @@ class Loopback(ServerTest):
         """What comes out is what `maudio process` makes of what went in, later by a constant delay."""
         speech = Wav(os.path.join(AUDIO, "noisy.wav"))
         self.assertEqual((speech.rate, speech.n_channels), (sound.RATE, 1))
-        statistics, = self.pass_through(speech.channel(0), [("--preset", "voice", "--seconds", "8")],
+        statistics, = self.pass_through(speech.channel(0), [("--preset", "voice-stage", "--seconds", "8")],
                                         (self.work("both.raw"),))
         self.assertEqual((statistics["clocks"], statistics["latency_model_ms"]), (2, 16))
 
         heard, played = self.recorded()
         write_wav(self.work("heard.wav"), heard.tobytes(), "f32", sound.RATE)
-        self.tool(COMMAND, "process", "--preset", "voice", "heard.wav", "expected.wav")
+        self.tool(COMMAND, "process", "--preset", "voice-stage", "heard.wav", "expected.wav")
         expected = array.array("f", Wav(self.work("expected.wav")).data)
         first = next(i for i, sample in enumerate(heard) if sample)
         self.assertGreaterEqual(first, self.begun - sound.RATE // 10)

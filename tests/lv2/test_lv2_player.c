@@ -69,7 +69,7 @@ static void the_first_factory_preset_plays(void** state)
   (void)state;
   player* const p = player_new();
   run(p, 64);
-  assert_int_equal(maudio_effect_latency(p->effect), 768);
+  assert_int_equal(maudio_effect_latency(p->effect), 1536);
   assert_null(player_copy_path(p));
   assert_false(player_has_garbage(p));
   player_free(p);
@@ -88,7 +88,7 @@ static void factory_presets_are_used_again(void** state)
     run(p, 640);
   }
   run(p, (size_t)3 * N_CHANGE);
-  assert_int_equal(maudio_effect_latency(p->effect), 768);
+  assert_int_equal(maudio_effect_latency(p->effect), 1536);
   assert_true(p->factory[0]->is_used);
   assert_false(p->factory[1]->is_used);
   assert_false(player_has_garbage(p));

@@ -179,12 +179,12 @@ static void bypass_is_the_delayed_input_without_a_click(void** state)
   host_process(h, (const float* const[]){x + half}, (float* const[]){y + half},
                half, 64);
   assert_true(*host_port(h, PORT_LATENCY) == latency);
-  assert_true(latency == 768.0f);
+  assert_true(latency == 1536.0f);
   const size_t settled = half + 960;
-  assert_memory_equal(y + settled, x + settled - 768,
+  assert_memory_equal(y + settled, x + settled - 1536,
                       (n - settled) * sizeof *y);
   assert_true(
-    memcmp(y + half - 9600, x + half - 9600 - 768, 9600 * sizeof *y) != 0);
+    memcmp(y + half - 9600, x + half - 9600 - 1536, 9600 * sizeof *y) != 0);
   const float steady = greatest_step(x, 0, n);
   assert_true(greatest_step(y, half - 100, settled) <= 1.1f * steady);
   host_free(h);
@@ -195,7 +195,7 @@ static void bypass_is_the_delayed_input_without_a_click(void** state)
 static void a_change_of_preset_does_not_click(void** state)
 {
   (void)state;
-  static const float latency[] = {768.0f, 384.0f, 0.0f, 1536.0f};
+  static const float latency[] = {1536.0f, 384.0f, 0.0f, 1536.0f};
   const size_t       n         = 144000;
   float* const       x         = sine(n);
   float* const       y         = zeros(n);
