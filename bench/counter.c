@@ -99,6 +99,15 @@ static void gemm(const maudio_gemm* g)
   counter.kernels->gemm(g);
 }
 
+static void column_gemm(const maudio_column_gemm* g)
+{
+  touch(g->codes, g->n_rows * ((g->n_in + 3) / 4 * 4));
+  touch_floats(g->scales, g->n_rows);
+  touch_floats(g->bias, g->n_rows);
+  touch_floats(g->x, g->n_in * g->n);
+  counter.kernels->column_gemm(g);
+}
+
 static void rms_norm(size_t       n_rows,
                      size_t       stride,
                      const float* x,
@@ -153,11 +162,14 @@ const maudio_kernels* counter_kernels(const maudio_kernels* kernels,
                                       counter_range         state)
 {
   static maudio_kernels standing;
-  counter.kernels    = kernels;
-  counter.working    = working;
-  counter.state      = state;
-  standing           = *kernels;
-  standing.gemm      = gemm;
+  counter.kernels = kernels;
+  counter.working = working;
+  counter.state   = state;
+  standing        = *kernels;
+  standing.gemm   = gemm;
+  if (kernels->column_gemm) {
+    standing.column_gemm = column_gemm;
+  }
   standing.rms_norm  = rms_norm;
   standing.conv_silu = conv_silu;
   standing.ssd_scan  = ssd_scan;

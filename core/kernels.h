@@ -21,6 +21,9 @@
 /// Inputs of a matrix in int8 that are summed at once
 #define MAUDIO_SLICE 2048
 
+/// Most inputs of a maudio_column_gemm, whose integers are on the stack
+#define MAUDIO_COLUMN_INPUTS 256
+
 /// Return `n` rounded up to a multiple of MAUDIO_LANES
 static inline size_t maudio_pad(size_t n)
 {
@@ -63,6 +66,25 @@ typedef struct {
   size_t        y_stride;
   bool          add; ///< Add to y instead of overwriting it
 } maudio_gemm;
+
+/**
+ * y (n_rows, n) = [y +] bias + weights (n_rows, n_in) * x (n_in, n), where a
+ * weight is its code less 128, times the scale of its row, and of each column
+ * of x 8 bits do.
+ *
+ * Each row has the codes of n_in inputs, rounded up to a multiple of 4.
+ */
+typedef struct {
+  size_t         n_rows;
+  size_t         n_in; ///< Up to MAUDIO_COLUMN_INPUTS
+  size_t         n;    ///< Multiple of MAUDIO_LANES, and the stride of x and y
+  const uint8_t* codes;
+  const float*   scales; ///< (n_rows)
+  const float*   bias;   ///< (n_rows)
+  const float*   x;
+  float*         y;
+  bool           add; ///< Add to y instead of overwriting it
+} maudio_column_gemm;
 
 /// A causal depthwise convolution of n channels, padded
 typedef struct {
@@ -130,6 +152,9 @@ typedef struct {
   size_t      code_group; ///< As in maudio_matrix
 
   void (*gemm)(const maudio_gemm* gemm);
+
+  /// NULL where floats are as fast
+  void (*column_gemm)(const maudio_column_gemm* gemm);
 
   /// Return the sum of a (n) * b (n)
   float (*dot)(size_t n, const float* a, const float* b);

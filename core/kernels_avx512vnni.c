@@ -224,9 +224,11 @@ INLINE void codes_tile(const maudio_gemm* g,
   }
 }
 
+#include "kernels_avx512vnni_columns.h"
 #include "kernels_codes.h"
 
 #define KERNELS_NAME avx512vnni
 #define GEMM_CODES gemm_integers
+#define GEMM_COLUMNS column_gemm
 #define CODE_GROUP 4
 #include "kernels_body.h"

@@ -20,7 +20,9 @@
  * or a product of its own:
  *
  * GEMM_CODES    the function, which takes a maudio_gemm,
- * CODE_GROUP    the layout of its codes, 1 elsewhere.
+ * CODE_GROUP    the layout of its codes, 1 elsewhere,
+ *
+ * and perhaps GEMM_COLUMNS, which takes a maudio_column_gemm.
  */
 #include "kernels.h"
 #include "kernels_conv.h"
@@ -177,6 +179,10 @@ static void gemm_codes(const maudio_gemm* g)
 {
   gemm_all(g, true);
 }
+#endif
+
+#ifndef GEMM_COLUMNS
+#  define GEMM_COLUMNS NULL
 #endif
 
 static void gemm(const maudio_gemm* g)
@@ -368,6 +374,7 @@ static void softmax(float scale, size_t n, float* x)
 const maudio_kernels TABLE(KERNELS_NAME) = {.name        = TEXT(KERNELS_NAME),
                                             .code_group  = CODE_GROUP,
                                             .gemm        = gemm,
+                                            .column_gemm = GEMM_COLUMNS,
                                             .dot         = dot,
                                             .rms_norm    = rms_norm,
                                             .conv_silu   = conv_silu,
