@@ -56,6 +56,7 @@ class Jalv(HostTest):
         self.check_latency(LATENCY_FRAMES["voice"])
         recorder = self.start("jack_rec", "-f", "rec.wav", "-d", "13", "-b", "24", "host:out",
                               env=self.environment)
+        wait_for(lambda: "rec" in self.ports("-c", "host:out"), "jack_rec")
         player = self.start("jack-play", "-u", NOISY, env=self.environment)
         wait_for(lambda: ":out_1" in self.ports(), "jack-play")
         source = next(p for p in self.ports().split() if p.endswith(":out_1"))
