@@ -25,29 +25,35 @@ typedef struct {
   across       fc2;   ///< To S from M
 } band_mlp;
 
-/// Read a weight whose rows are int8 for the kernel that takes them as codes
+/// Take rows of int8 for the kernel that multiplies codes
+static bool take_codes(maudio_arena* arena, const maudio_rows* rows, across* a)
+{
+  const size_t   n_row  = (a->n_in + 3) / 4 * 4;
+  uint8_t* const codes  = maudio_arena_new(arena, a->n_out * n_row);
+  float* const   scales = maudio_arena_new(arena, a->n_out * sizeof *scales);
+  if (!codes || !scales) {
+    return false;
+  }
+  for (size_t r = 0; r < a->n_out; ++r) {
+    scales[r] = rows->scales[r];
+    for (size_t i = 0; i < a->n_in; ++i) {
+      codes[r * n_row + i] = (uint8_t)(rows->codes[r * a->n_in + i] + 128);
+    }
+  }
+  a->codes  = codes;
+  a->scales = scales;
+  return true;
+}
+
+/// Read a weight whose rows are int8
 static maudio_status
 read_codes(maudio_binding* binding, const char* name, across* a)
 {
-  const size_t  n_row = (a->n_in + 3) / 4 * 4;
   maudio_rows   rows;
   maudio_status status =
     maudio_rows_read(binding, name, a->n_out, a->n_in, &rows);
-  if (!status) {
-    uint8_t* const codes = maudio_arena_new(binding->arena, a->n_out * n_row);
-    float* const   scales =
-      maudio_arena_new(binding->arena, a->n_out * sizeof *scales);
-    a->codes  = codes;
-    a->scales = scales;
-    if (!codes || !scales) {
-      status = maudio_binding_no_memory(binding, name);
-    }
-    for (size_t r = 0; !status && r < a->n_out; ++r) {
-      scales[r] = rows.scales[r];
-      for (size_t i = 0; i < a->n_in; ++i) {
-        codes[r * n_row + i] = (uint8_t)(rows.codes[r * a->n_in + i] + 128);
-      }
-    }
+  if (!status && !take_codes(binding->arena, &rows, a)) {
+    status = maudio_binding_no_memory(binding, name);
   }
   maudio_rows_free(&rows);
   return status;

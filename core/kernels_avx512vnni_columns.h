@@ -55,7 +55,7 @@ columns_of(size_t n_in, size_t n, const float* x, columns* q, size_t panel)
   q->scales[panel] = _mm512_mask_blend_ps(finite, _mm512_set1_ps(NAN), scale);
 
   const __m512i ones = _mm512_set1_epi8(1);
-  __m512i       sum  = _mm512_setzero_si512();
+  __m512i       all  = _mm512_setzero_si512();
   for (size_t i = 0; i < n_in; i += 4) {
     __m512i rows[4];
     UNROLL
@@ -66,10 +66,10 @@ columns_of(size_t n_in, size_t n, const float* x, columns* q, size_t panel)
           : _mm512_setzero_si512();
     }
     q->values[i / 4][panel] = join_four(rows);
-    multiply_four(&sum, ones, q->values[i / 4][panel]);
+    multiply_four(&all, ones, q->values[i / 4][panel]);
   }
   q->starts[panel] =
-    _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(sum, 7));
+    _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(all, 7));
 }
 
 /// Write `rows` rows from `r` of `panels` panels at `y`, both constant
