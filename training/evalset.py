@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the fixed evaluation set: 16 kHz mixtures of held-out speech and held-out noise.
 
-    python training/evalset.py ROOT OUT_DIR [--seed N]
+    python training/evalset.py ROOT OUT_DIR [--seed N] [--room MEASURED.sofa]
 
 ROOT holds eval/speech, eval/noise and eval/music, each with audio files that
 are many recordings in a row (training/prepare.py makes such a folder). The
@@ -11,7 +11,9 @@ clean/NAME.wav and list.csv with sources, offsets and levels.
 Every item has tags. One of: "mix" (speech and noise), "clean" (speech alone,
 which should come out as it went in), "noise" (the target is silence). A mix
 may also be "music" (the noise is music), "reverb" (the target is the direct
-sound and its first 50 ms) and "low" (speech at -40 dBFS).
+sound and its first 50 ms) and "low" (speech at -40 dBFS). With --room every mix
+is spoken in that room, from each of the places that were measured in turn, and
+there is nothing else.
 """
 import argparse
 import csv
@@ -169,8 +171,34 @@ def room(rng):
     h[:round(0.003 * RATE)] = 0
     h *= np.sqrt(10 ** (-direct_db / 10) / np.sum(h ** 2))
     h[0] = 1
-    fade = np.clip((EARLY_S + 0.005 - t) / 0.005, 0, 1)
-    return h, h * fade, rt60
+    return h, h * early(t), rt60
+
+
+def early(t):
+    """Weights of a response at times t (samples,), in s after the direct sound, for the part that belongs to the target."""
+    return np.clip((EARLY_S + 0.005 - t) / 0.005, 0, 1)
+
+
+def decay_s(h):
+    """RT60 of a response, from its decay between -5 and -25 dB (Schroeder 1965)."""
+    left = np.cumsum(h[::-1] ** 2)[::-1]
+    a, b = (np.argmax(left < left[0] * 10 ** (-db / 10)) for db in (5, 25))
+    return 3 * (b - a) / RATE
+
+
+def measured(path):
+    """The places of a room as room() gives one, from the first ear of a SOFA file (AES69) at RATE."""
+    import h5py
+    with h5py.File(path) as f:
+        if f["Data.SamplingRate"][0] != RATE:
+            sys.exit(f"{path}: is not at {RATE} Hz")
+        responses = f["Data.IR"][:, 0].astype(np.float64)               # (places, ears, samples)
+    places = []
+    for h in responses:
+        direct, before = np.abs(h).argmax(), RATE // 2000
+        h = h[max(0, direct - before):] / np.abs(h).max()
+        places.append((h, h * early((np.arange(len(h)) - before) / RATE), decay_s(h)))
+    return places
 
 
 def spread(counts):
@@ -193,8 +221,8 @@ def finish(name, noisy, clean, tags, about):
     return Item(name, noisy, clean, frozenset(tags), about)
 
 
-def evalset(root, seed=1):
-    """The evaluation set of the folder `root`: a list of Item, the same for the same files and seed."""
+def evalset(root, seed=1, places=()):
+    """The evaluation set of the folder `root`: a list of Item, the same for the same files and seed, in `places` if any."""
     rng = np.random.default_rng(seed)
     speech, noise, music = (Sources(Path(root) / "eval" / kind) for kind in ("speech", "noise", "music"))
     items = []
@@ -209,7 +237,7 @@ def evalset(root, seed=1):
     voices = np.concatenate([rng.permutation(n_speech) for _ in range(rounds)])     # balanced, unrelated to the tags
     noises = spread(list(noise.shares(N_MIX - N_MUSIC)))
     musical = every(N_MUSIC, N_MIX, 0.5)
-    reverberant, low = every(N_REVERB, N_MIX, 0.2), every(N_LOW, N_MIX, 0.95)
+    reverberant, low = every(N_MIX if places else N_REVERB, N_MIX, 0.2), every(N_LOW, N_MIX, 0.95)
     tunes = spread(list(music.shares(N_MUSIC)))
     for k, snr_db in enumerate(np.linspace(*SNR_DB, N_MIX)):
         tags = {"mix"}
@@ -219,8 +247,8 @@ def evalset(root, seed=1):
         clean = x
         if k in reverberant:
             tags.add("reverb")
-            h, early, about["rt60_s"] = room(rng)
-            x, clean = (fftconvolve(x, r)[:len(x)] for r in (h, early))
+            h, target, about["rt60_s"] = places[k % len(places)] if places else room(rng)
+            x, clean = (fftconvolve(x, r)[:len(x)] for r in (h, target))
         if k in musical:
             tags.add("music")
             source, i = music, tunes.pop(0)
@@ -247,8 +275,10 @@ def main():
     parser.add_argument("root", help="folder with eval/speech, eval/noise, eval/music")
     parser.add_argument("out", help="folder to write to")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--room", help="SOFA file of a measured room, in which every mix is then spoken")
     args = parser.parse_args()
-    items, out = evalset(args.root, args.seed), Path(args.out)
+    items, out = evalset(args.root, args.seed, measured(args.room) if args.room else ()), Path(args.out)
+    items = [item for item in items if not args.room or "mix" in item.tags]
     for kind in ("noisy", "clean"):
         (out / kind).mkdir(parents=True, exist_ok=True)
         for item in items:
