@@ -58,12 +58,18 @@ INLINE float greatest(const float* x, size_t n)
   return value;
 }
 
+/// Bytes packed from 4 vectors in their order: the instructions take 4 values
+/// of each vector in turns
+INLINE __m512i in_order(__m512i bytes)
+{
+  return _mm512_permutexvar_epi32(
+    _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+    bytes);
+}
+
 /// Write the bytes of 64 integers, in 4 vectors, that are from -32767 to 32767
 INLINE void store_bytes(const __m512i* values, uint8_t* high, uint8_t* low)
 {
-  // The instructions take 4 values of each vector in turns
-  const __m512i order =
-    _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const __m512i sign = _mm512_set1_epi16(-32768);
   const __m512i byte = _mm512_set1_epi16(255);
   const __m512i a =
@@ -74,21 +80,18 @@ INLINE void store_bytes(const __m512i* values, uint8_t* high, uint8_t* low)
     _mm512_packus_epi16(_mm512_srli_epi16(a, 8), _mm512_srli_epi16(b, 8));
   const __m512i lows =
     _mm512_packus_epi16(_mm512_and_si512(a, byte), _mm512_and_si512(b, byte));
-  _mm512_storeu_si512(high, _mm512_permutexvar_epi32(order, highs));
-  _mm512_storeu_si512(low, _mm512_permutexvar_epi32(order, lows));
+  _mm512_storeu_si512(high, in_order(highs));
+  _mm512_storeu_si512(low, in_order(lows));
 }
 
 /// Write 64 integers, in 4 vectors, that are from -127 to 127, plus 128
 INLINE void store_coarse(const __m512i* values, uint8_t* high)
 {
-  const __m512i order =
-    _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const __m512i all =
     _mm512_packs_epi16(_mm512_packs_epi32(values[0], values[1]),
                        _mm512_packs_epi32(values[2], values[3]));
   _mm512_storeu_si512(high,
-                      _mm512_permutexvar_epi32(
-                        order, _mm512_xor_si512(all, _mm512_set1_epi8(-128))));
+                      in_order(_mm512_xor_si512(all, _mm512_set1_epi8(-128))));
 }
 
 /// Make row `i` of `q` from floats
