@@ -101,7 +101,7 @@ static void gemm(const maudio_gemm* g)
 
 static void column_gemm(const maudio_column_gemm* g)
 {
-  touch(g->codes, g->n_rows * ((g->n_in + 3) / 4 * 4));
+  touch(g->codes, g->n_rows * maudio_column_codes(g->n_in));
   touch_floats(g->scales, g->n_rows);
   touch_floats(g->bias, g->n_rows);
   touch_floats(g->x, g->n_in * g->n);

@@ -28,7 +28,7 @@ typedef struct {
 /// Take rows of int8 for the kernel that multiplies codes
 static bool take_codes(maudio_arena* arena, const maudio_rows* rows, across* a)
 {
-  const size_t   n_row  = (a->n_in + 3) / 4 * 4;
+  const size_t   n_row  = maudio_column_codes(a->n_in);
   uint8_t* const codes  = maudio_arena_new(arena, a->n_out * n_row);
   float* const   scales = maudio_arena_new(arena, a->n_out * sizeof *scales);
   if (!codes || !scales) {

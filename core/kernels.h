@@ -30,6 +30,12 @@ static inline size_t maudio_pad(size_t n)
   return (n + MAUDIO_LANES - 1) / MAUDIO_LANES * MAUDIO_LANES;
 }
 
+/// Return the codes of a row of a maudio_column_gemm: n_in, and padding
+static inline size_t maudio_column_codes(size_t n_in)
+{
+  return (n_in + 3) / 4 * 4;
+}
+
 /**
  * A matrix (n_in, n_out) as panels of MAUDIO_LANES outputs: output o of input
  * i is at data[o / LANES * panel_step + i * in_step + o % LANES].
@@ -72,7 +78,7 @@ typedef struct {
  * weight is its code less 128, times the scale of its row, and of each column
  * of x 8 bits do.
  *
- * Each row has the codes of n_in inputs, rounded up to a multiple of 4.
+ * Each row has maudio_column_codes(n_in) codes.
  */
 typedef struct {
   size_t         n_rows;

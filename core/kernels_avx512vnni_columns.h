@@ -80,7 +80,7 @@ INLINE void columns_tile(const maudio_column_gemm* g,
                          const size_t              rows,
                          const size_t              panels)
 {
-  const size_t   n_groups = (g->n_in + 3) / 4;
+  const size_t   n_groups = maudio_column_codes(g->n_in) / 4;
   const uint8_t* codes    = g->codes + r * n_groups * 4;
   __m512i        sums[COLUMN_ROWS * COLUMN_PANELS]; // (rows, panels)
   UNROLL

@@ -31,7 +31,7 @@ static void* new_bytes(size_t size)
 
 static product product_new(size_t n_rows, size_t n_in, size_t n)
 {
-  const size_t n_codes = n_rows * ((n_in + 3) / 4 * 4);
+  const size_t n_codes = n_rows * maudio_column_codes(n_in);
   product      p       = {.codes  = (uint8_t*)new_bytes(n_codes),
                           .scales = (float*)new_bytes(n_rows * sizeof(float)),
                           .bias   = (float*)new_bytes(n_rows * sizeof(float)),
@@ -69,7 +69,7 @@ static void product_free(const product* p)
 static void check_outputs(const product* p, const float* before)
 {
   const maudio_column_gemm* const g     = &p->gemm;
-  const size_t                    n_row = (g->n_in + 3) / 4 * 4;
+  const size_t                    n_row = maudio_column_codes(g->n_in);
   for (size_t c = 0; c < g->n; ++c) {
     float most = 0.0f;
     for (size_t i = 0; i < g->n_in; ++i) {
@@ -112,7 +112,7 @@ static void check_product(const maudio_kernels* kernels,
   memcpy(p.y, before, n_y * sizeof(float));
   p.gemm.n_rows = 1;
   for (size_t r = 0; r < n_rows; ++r) {
-    p.gemm.codes  = p.codes + r * ((n_in + 3) / 4 * 4);
+    p.gemm.codes  = p.codes + r * maudio_column_codes(n_in);
     p.gemm.scales = p.scales + r;
     p.gemm.bias   = p.bias + r;
     p.gemm.y      = p.y + r * n;

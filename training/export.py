@@ -31,6 +31,15 @@ def export(path, cfg, state_dict, dtype="float32"):
     save_file(tensors, path, metadata={"maudio": text})
 
 
+def parser_of(doc, config):
+    """For a command that makes a model file of another one: its `model`, `out` and `config`, of which the text tells."""
+    p = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("model", help="the trained model file")
+    p.add_argument("out", help="the model file to write")
+    p.add_argument("--config", required=True, help=f"JSON of the network that {config}")
+    return p
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("checkpoints", nargs="+", metavar="checkpoint")

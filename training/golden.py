@@ -131,7 +131,7 @@ def write_network(folder, name, cfg, n_samples=8000):
     """The model file, and a signal before and after."""
     front = cfg["front_end"]
     version = ("1.1" if "steer" in cfg else "1.4" if front.get("mask_power", 1) not in (1, 2)
-               else "1.2" if "filter" in front else model.FORMAT_VERSION)
+               else "1.3" if "lookahead" in front else "1.2" if "filter" in front else model.FORMAT_VERSION)
     cfg = {"format_version": version, "name": name, "task": "denoise", "licence": "CC0-1.0",
            "norm_eps": EPS, **cfg, "training": {"command": "golden.py, random weights"}}
     network = denoiser_of(cfg)

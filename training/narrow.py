@@ -6,7 +6,6 @@ Block by block, on noisy speech: of the heads of a Mamba-2 those stay that tell 
 that would be missed most, and the last matrix of the block is fitted, so that what runs through the network comes near
 to what runs through the wider one. What earlier blocks lack is made up for, too.
 """
-import argparse
 import copy
 import itertools
 import pathlib
@@ -16,7 +15,7 @@ import soundfile
 import torch
 import torch.nn.functional as F
 
-from export import export
+from export import export, parser_of
 from model import BandMlp, Denoiser, load_config, rms_norm
 from systems import read_model
 
@@ -136,10 +135,7 @@ def narrow(wide, cfg, noisy):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("model", help="the trained model file")
-    p.add_argument("out", help="the model file to write")
-    p.add_argument("--config", required=True, help="JSON of the narrower network")
+    p = parser_of(__doc__, "is narrower")
     p.add_argument("--data", required=True, help="folder with speech/ and noise/ (prepare.py)")
     p.add_argument("--clips", type=int, default=48, help="of noisy speech (default: %(default)s)")
     args = p.parse_args()

@@ -5,11 +5,10 @@
 The band edges of --config are some of those of the model. A joined band starts as the mean of its parts: it is read by
 the same weights, so what was learnt about a band serves on. --keep lists the blocks of the model that stay.
 """
-import argparse
 
 import torch
 
-from export import export
+from export import export, parser_of
 from model import load_config
 from systems import read_model
 
@@ -42,10 +41,7 @@ def kept(state, blocks):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("model", help="the trained model file")
-    p.add_argument("out", help="the model file to write")
-    p.add_argument("--config", required=True, help="JSON of the smaller network")
+    p = parser_of(__doc__, "is smaller")
     p.add_argument("--keep", type=int, nargs="+", required=True, help="blocks of the model that stay, from 0")
     args = p.parse_args()
     old, state = read_model(args.model)

@@ -6,12 +6,11 @@ Blocks of some `bands` that follow each other, up to the next whose bands begin 
 begins as a copy of that of the model, in the same layer, which has its bands; layers after those of the model change
 nothing at first, and taps of the filter at delays that the model lacks begin at 0.
 """
-import argparse
 import math
 
 import torch
 
-from export import export
+from export import export, parser_of
 from model import Denoiser, load_config
 from shrink import kept
 from systems import read_model
@@ -50,10 +49,7 @@ def moved(value, old, new):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("model", help="the trained model file")
-    p.add_argument("out", help="the model file to write")
-    p.add_argument("--config", required=True, help="JSON of the network that shares less")
+    p = parser_of(__doc__, "shares less")
     args = p.parse_args()
     old, state = read_model(args.model)
     cfg = load_config(args.config)
